@@ -1,0 +1,1 @@
+"""Equivariant models of the electron density in Gaussian basis sets."""

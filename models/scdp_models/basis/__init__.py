@@ -1,0 +1,1 @@
+"""Gaussian basis sets in which densities are expanded."""

@@ -1,0 +1,1 @@
+"""Densities as sums of Gaussian shells, and everything in closed form about them."""
