@@ -1,0 +1,1 @@
+"""The few structures that the demo and the shipped model are made from."""

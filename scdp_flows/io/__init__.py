@@ -1,0 +1,1 @@
+"""Read and write densities and structures; needs neither a workflow engine nor torch."""
