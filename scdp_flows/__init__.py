@@ -1,3 +1,3 @@
-"""Workflows that learn charge densities and restart DFT from them."""
+"""Label, train, predict and reuse charge densities as jobflow workflows."""
 
 __version__ = "0.1.0"

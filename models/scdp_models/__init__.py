@@ -1,1 +1,1 @@
-"""Equivariant models of the electron density in Gaussian basis sets."""
+"""The SCDP charge-density models: arrays in, orbital densities out."""

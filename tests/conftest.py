@@ -1,0 +1,104 @@
+"""Fixtures of all tests: scratch settings, seeds, one thread, no network, optional codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Before anything is imported that reads them: pools and pytest-xdist bring the parallelism.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# What a developer sets for the test run itself, not for the program under test.
+_KEPT_VARIABLES = {"SCDP_REQUIRE", "SCDP_TUTORIAL_SMALL"}
+
+
+def _is_present(name: str) -> bool:
+    """Tell whether a Python package or a program of this name can be used here."""
+    return importlib.util.find_spec(name) is not None or shutil.which(name) is not None
+
+
+def _required_here() -> set[str]:
+    return set(os.environ.get("SCDP_REQUIRE", "").replace(",", " ").split())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose code is missing, or fail it where that code must be there."""
+    for marker in item.iter_markers("requires"):
+        for name in marker.args:
+            if _is_present(name):
+                continue
+            if name in _required_here():
+                pytest.fail(f"{name} is missing, and SCDP_REQUIRE names it", pytrace=False)
+            pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def scratch_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Point every setting at the test's own folder and give that folder."""
+    for variable in [v for v in os.environ if v.startswith("SCDP_")]:
+        if variable not in _KEPT_VARIABLES:
+            monkeypatch.delenv(variable)
+    settings_file = tmp_path / "scdp.yaml"
+    settings_file.write_text("{}\n", encoding="utf-8")
+    monkeypatch.setenv("SCDP_CONFIG_FILE", str(settings_file))
+    monkeypatch.setenv("SCDP_STORE_PATH", str(tmp_path / "scdp_data"))
+    _forget_settings()
+    yield tmp_path
+    _forget_settings()
+
+
+def _forget_settings() -> None:
+    module = sys.modules.get("scdp_flows.settings")
+    clear = getattr(getattr(module, "get_settings", None), "cache_clear", None)
+    if clear is not None:
+        clear()
+
+
+@pytest.fixture(autouse=True)
+def _reproducible_torch() -> None:
+    """Seed torch and keep it to one thread, where a test has already paid for its import."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Give a random generator that depends on nothing but the name of the test."""
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to other machines: a test must not depend on them."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: tuple[str, int] | str | bytes) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            host = str(address[0])
+            if host not in {"127.0.0.1", "::1", "localhost"}:
+                message = f"a test tried to reach {host}; tests may not use the network"
+                raise ConnectionRefusedError(message)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Give the root of the checkout that the tests stand in."""
+    return Path(__file__).parents[1]
