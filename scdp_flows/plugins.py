@@ -1,0 +1,88 @@
+"""Find readers, predictors, DFT codes and stores by name.
+
+The built-in ones are listed here, so that an uninstalled checkout works too. Other packages add
+theirs by entry points of the group ``scdp_flows.<group>``. Nothing is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+from scdp_flows.errors import MissingDependencyError, UnknownNameError
+
+__all__ = ["GROUPS", "available", "resolve"]
+
+_BUILT_IN = MappingProxyType(
+    {
+        "readers": {
+            "chgcar": "scdp_flows.io.chgcar:ChgcarFormat",
+            "cube": "scdp_flows.io.cube:CubeFormat",
+        },
+        "predictors": {
+            "atomic": "scdp_flows.predictors.atomic:AtomicPredictor",
+            "scdp": "scdp_flows.predictors.scdp:ScdpPredictor",
+        },
+        "dft": {"pyscf": "scdp_flows.dft.pyscf:PySCFCode"},
+        "stores": {"sqlite": "scdp_flows.stores.sqlite:SqliteStore"},
+    }
+)
+
+GROUPS = tuple(_BUILT_IN)
+"""What can be looked up by name."""
+
+
+def available(group: str) -> list[str]:
+    """Return the known names of a group, sorted.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such group.
+
+    Examples
+    --------
+    >>> "chgcar" in available("readers")
+    True
+    """
+    return sorted(_targets(group))
+
+
+def resolve(group: str, name: str) -> object:
+    """Import and return what a name stands for.
+
+    Parameters
+    ----------
+    group
+        One of ``GROUPS``.
+    name
+        One of ``available(group)``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such group or name; known names are listed, the closest first.
+    MissingDependencyError
+        If it cannot be imported.
+    """
+    targets = _targets(group)
+    if name not in targets:
+        raise UnknownNameError(name, targets, what=group.removesuffix("s"))
+    module, _, attribute = targets[name].partition(":")
+    try:
+        found: object = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise MissingDependencyError(
+            f"the {group.removesuffix('s')} {name!r} ({targets[name]}) cannot be imported: "
+            f"{error}; install the package that provides it and what it needs"
+        ) from error
+    return found
+
+
+def _targets(group: str) -> dict[str, str]:
+    """Return name and ``module:attribute`` of a group; nobody can replace a built-in name."""
+    if group not in _BUILT_IN:
+        raise UnknownNameError(group, GROUPS, what="plugin group")
+    external = {point.name: point.value for point in entry_points(group=f"scdp_flows.{group}")}
+    return {**external, **_BUILT_IN[group]}
