@@ -1,0 +1,1 @@
+"""Equivariant networks from a structure to density coefficients."""
