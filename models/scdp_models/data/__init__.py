@@ -1,0 +1,1 @@
+"""Training data: samples, shards on disk, and reproducible sampling."""

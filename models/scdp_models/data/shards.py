@@ -1,0 +1,124 @@
+"""Training samples on disk: safetensors files, memory-mapped, one structure read at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scdp_models.data.samples import GridLabel, TrainingSample
+from scdp_models.density.orbital import OrbitalDensity
+from scdp_models.errors import DensityError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["ShardReader", "pack_shard", "write_shard"]
+
+_VERSION = "1"
+
+
+def _arrays(sample: TrainingSample) -> dict[str, NDArray[np.generic]]:
+    arrays = {f"density.{name}": value for name, value in sample.template.to_arrays().items()}
+    arrays["weights"] = sample.weights
+    arrays["metric"] = sample.metric
+    if sample.grid is not None:
+        arrays["grid.values"] = sample.grid.values.astype(np.float32)
+        arrays["grid.origin"] = sample.grid.origin
+        arrays["grid.cell"] = sample.grid.cell
+    return arrays
+
+
+def pack_shard(samples: Sequence[TrainingSample]) -> bytes:
+    """Serialise samples into the bytes of one shard."""
+    from safetensors.numpy import save
+
+    tensors = {
+        f"{index}/{name}": np.ascontiguousarray(array)
+        for index, sample in enumerate(samples)
+        for name, array in _arrays(sample).items()
+    }
+    keys = json.dumps([sample.key for sample in samples])
+    return bytes(save(tensors, metadata={"version": _VERSION, "keys": keys}))
+
+
+def write_shard(path: str | Path, samples: Sequence[TrainingSample]) -> Path:
+    """Write samples to one file; see :class:`ShardReader`."""
+    destination = Path(path)
+    destination.write_bytes(pack_shard(samples))
+    return destination
+
+
+class ShardReader:
+    """Random access to the samples of several shards without holding them in memory.
+
+    Parameters
+    ----------
+    paths
+        Files written by :func:`write_shard`.
+
+    Raises
+    ------
+    DensityError
+        If a file is not a shard, or is truncated.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self.paths = [Path(path) for path in paths]
+        self._rows: list[tuple[int, int]] = []
+        self.keys: list[str] = []
+        for number, path in enumerate(self.paths):
+            keys = self._keys(path)
+            self.keys.extend(keys)
+            self._rows.extend((number, row) for row in range(len(keys)))
+
+    @staticmethod
+    def _keys(path: Path) -> list[str]:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as stream:
+                metadata = stream.metadata() or {}
+        except (SafetensorError, OSError) as error:
+            msg = f"{path} is not a readable training shard ({error}); build the dataset again"
+            raise DensityError(msg) from error
+        if metadata.get("version") != _VERSION:
+            msg = f"{path} has shard version {metadata.get('version')}, expected {_VERSION}"
+            raise DensityError(msg)
+        return [str(key) for key in json.loads(metadata["keys"])]
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        """Read one sample."""
+        from safetensors import safe_open
+
+        shard, row = self._rows[index]
+        prefix = f"{row}/"
+        with safe_open(self.paths[shard], framework="np") as stream:
+            arrays = {
+                name.removeprefix(prefix): stream.get_tensor(name)
+                for name in stream.keys()  # noqa: SIM118 - not a mapping
+                if name.startswith(prefix)
+            }
+        density = {
+            name.removeprefix("density."): array
+            for name, array in arrays.items()
+            if name.startswith("density.")
+        }
+        grid = None
+        if "grid.values" in arrays:
+            grid = GridLabel(arrays["grid.values"], arrays["grid.origin"], arrays["grid.cell"])
+        return TrainingSample(
+            key=self.keys[index],
+            template=OrbitalDensity.from_arrays(density),
+            weights=arrays["weights"],
+            metric=arrays["metric"],
+            grid=grid,
+        )

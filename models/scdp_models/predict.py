@@ -1,0 +1,269 @@
+"""The one door to a trained model: load a checkpoint, predict densities.
+
+Examples
+--------
+>>> from scdp_models.predict import load_pretrained  # doctest: +SKIP
+>>> model = load_pretrained()  # doctest: +SKIP
+>>> density = model.predict([8, 1, 1], [[0, 0, 0], [0, 0, 0.96], [0.93, 0, -0.24]])  # doctest: +SKIP
+>>> round(density.n_electrons(), 6)  # doctest: +SKIP
+8.0
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from scdp_models.basis.shells import MIDPOINT
+from scdp_models.checkpoint import Checkpoint, load_checkpoint
+from scdp_models.density.orbital import OrbitalDensity
+from scdp_models.errors import CheckpointError
+from scdp_models.graph import build_graph, collate
+from scdp_models.virtual_nodes import bond_midpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from scdp_models.density.atomic import AtomicReference
+    from scdp_models.graph import AtomGraph
+
+__all__ = ["Geometry", "Model", "Prediction", "load", "load_pretrained", "pretrained_path"]
+
+DEFAULT_PRETRAINED = "small-molecules-pbe-gth"
+
+
+class Geometry(NamedTuple):
+    """A structure as arrays: numbers ``(n,)``, positions ``(n, 3)`` Å, cell ``(3, 3)`` Å or None."""
+
+    numbers: ArrayLike
+    positions: ArrayLike
+    cell: ArrayLike | None = None
+    pbc: Sequence[bool] = (False, False, False)
+    virtual_positions: ArrayLike | None = None
+
+
+class Prediction(NamedTuple):
+    """A predicted density and the electrons the network was off by before it was corrected."""
+
+    density: OrbitalDensity
+    excess_electrons: float
+
+
+class Model:
+    """A trained density model, ready to predict.
+
+    Parameters
+    ----------
+    checkpoint
+        Loaded checkpoint.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dtype: str = "float32") -> None:
+        import torch
+
+        if dtype not in ("float32", "float64"):
+            msg = f"dtype {dtype!r} is not supported; use 'float32' or 'float64'"
+            raise CheckpointError(msg)
+        self._checkpoint = checkpoint
+        self._dtype: torch.dtype = getattr(torch, dtype)
+        network = checkpoint.build()
+        # Buffers of the whitening keep float64 until they are used; parameters take the dtype.
+        for parameter in network.parameters():
+            parameter.data = parameter.data.to(self._dtype)
+        self._network = network
+
+    @property
+    def kind(self) -> Mapping[str, Any]:
+        """JSON document of the density kind the model was trained on."""
+        return self._checkpoint.kind
+
+    @property
+    def reference(self) -> AtomicReference:
+        """Atomic densities of the kind."""
+        return self._checkpoint.reference
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers the model knows."""
+        return tuple(z for z in self._checkpoint.basis.species if z != MIDPOINT)
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """How the model was trained, and its errors."""
+        return self._checkpoint.training
+
+    def predict(
+        self,
+        numbers: ArrayLike,
+        positions: ArrayLike,
+        cell: ArrayLike | None = None,
+        pbc: Sequence[bool] = (False, False, False),
+        virtual_positions: ArrayLike | None = None,
+    ) -> OrbitalDensity:
+        """Predict the total density of one neutral structure.
+
+        Parameters
+        ----------
+        numbers, positions
+            Shapes ``(n,)`` and ``(n, 3)`` (Å).
+        cell, pbc
+            Lattice vectors as rows (Å) and periodicity.
+        virtual_positions
+            Bond midpoints ``(n_v, 3)`` in Å to use instead of the built-in rule, for models with
+            virtual orbitals.
+
+        Returns
+        -------
+        OrbitalDensity
+            Reference plus predicted difference (or the total, as trained).
+
+        Raises
+        ------
+        GraphError
+            If an element is unknown to the model or centres coincide.
+        """
+        geometry = Geometry(numbers, positions, cell, pbc, virtual_positions)
+        return self.predict_batch([geometry])[0].density
+
+    def predict_batch(self, geometries: Sequence[Geometry]) -> list[Prediction]:
+        """Predict several structures in one pass through the network.
+
+        Raises
+        ------
+        GraphError
+            If an element is unknown to the model or centres coincide.
+        """
+        import torch
+
+        prepared = [self._graph(geometry) for geometry in geometries]
+        batch = collate(prepared).to(self._dtype)
+        with torch.no_grad():
+            flat, excess = self._coefficients(batch)
+        counts = self._network.counts(batch.numbers)
+        predictions, start = [], 0
+        for index, (geometry, graph) in enumerate(zip(geometries, prepared, strict=True)):
+            stop = start + int(counts[batch.structure == index].sum())
+            predictions.append(
+                Prediction(self._density(geometry, graph, flat[start:stop]), float(excess[index]))
+            )
+            start = stop
+        return predictions
+
+    def _coefficients(self, batch: AtomGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return flat coefficients, and the electrons in excess of each structure."""
+        network = self._network
+        species = network.species(batch.numbers)
+        rows = network.padded(batch).double()
+        graph = batch.to(rows.dtype)
+        wanted = network.electrons[species]
+        held = network.projection.held(rows, species) - wanted
+        excess = held.new_zeros(batch.n_structures).index_add(0, batch.structure, held)
+        if network.config.project_charge:
+            rows = network.projection(rows, species, graph, wanted)
+        flat = network.flatten(rows, batch.numbers)
+        return flat.numpy(), excess.numpy()
+
+    def _graph(self, geometry: Geometry) -> AtomGraph:
+        numbers = np.asarray(geometry.numbers, dtype=np.int64)
+        positions = np.asarray(geometry.positions, dtype=float).reshape(-1, 3)
+        weights = np.ones(len(numbers))
+        if self._checkpoint.basis.has_midpoints:
+            if geometry.virtual_positions is None:
+                added, switch = bond_midpoints(
+                    numbers, positions, cell=geometry.cell, pbc=geometry.pbc
+                )
+            else:
+                added = np.asarray(geometry.virtual_positions, dtype=float).reshape(-1, 3)
+                switch = np.ones(len(added))
+            numbers = np.concatenate([numbers, np.full(len(added), MIDPOINT)])
+            positions = np.concatenate([positions, added])
+            weights = np.concatenate([weights, switch])
+        return build_graph(
+            numbers,
+            positions,
+            self._checkpoint.network.cutoff,
+            weights=weights,
+            cell=geometry.cell,
+            pbc=geometry.pbc,
+        )
+
+    def _density(
+        self, geometry: Geometry, graph: AtomGraph, coefficients: NDArray[np.float64]
+    ) -> OrbitalDensity:
+        numbers, positions = graph.numbers.numpy(), graph.positions.numpy()
+        predicted = OrbitalDensity.from_basis(
+            self._checkpoint.basis,
+            numbers,
+            positions,
+            coefficients=coefficients,
+            cell=geometry.cell,
+            pbc=geometry.pbc,
+        )
+        if self._checkpoint.network.target == "total":
+            return predicted
+        reference = self.reference.superposition(numbers, positions, geometry.cell, geometry.pbc)
+        return reference + predicted
+
+
+def load(path: str | Path, dtype: str = "float32") -> Model:
+    """Load a checkpoint; the last few are kept per process.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file written by scdp-flows.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not a usable checkpoint.
+    """
+    source = Path(path)
+    if not source.is_file():
+        msg = f"no checkpoint at {source}; give a .safetensors file written by scdp-flows"
+        raise CheckpointError(msg)
+    status = source.stat()
+    return _load(str(source.resolve()), status.st_mtime_ns, status.st_size, dtype)
+
+
+@lru_cache(maxsize=4)
+def _load(path: str, modified: int, size: int, dtype: str) -> Model:  # noqa: ARG001 - cache keys
+    return Model(load_checkpoint(path), dtype)
+
+
+def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
+    """Return the file of a shipped model.
+
+    Raises
+    ------
+    CheckpointError
+        If no model of that name is shipped; the message lists those there are.
+    """
+    folder = Path(str(resources.files("scdp_models") / "pretrained"))
+    path = folder / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
+        msg = f"no shipped model named {name!r}; there are: {known}"
+        raise CheckpointError(msg)
+    return path
+
+
+def load_pretrained(name: str = DEFAULT_PRETRAINED, dtype: str = "float32") -> Model:
+    """Load a model shipped with the package.
+
+    Raises
+    ------
+    CheckpointError
+        If no model of that name is shipped.
+    """
+    return load(pretrained_path(name), dtype)

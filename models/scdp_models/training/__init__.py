@@ -1,0 +1,1 @@
+"""Training of density networks with Lightning."""

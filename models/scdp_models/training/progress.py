@@ -1,0 +1,145 @@
+"""What a run tells the outside: a metrics file, a progress bar, a stop when the loss is not finite."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+from tqdm import tqdm
+
+from scdp_models.errors import TrainingError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FiniteLoss", "MetricsFile", "ProgressBar", "read_metrics"]
+
+
+def read_metrics(path: str | Path) -> list[dict[str, float]]:
+    """Read the rows of a metrics file, leaving out a last line cut short by a crash."""
+    rows = []
+    if Path(path).is_file():
+        for line in Path(path).read_text().splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+class MetricsFile(pl.Callback):
+    """Append one JSON line per round: step, losses, learning rate, seconds.
+
+    Parameters
+    ----------
+    path
+        The file; rows of rounds that will be run again are dropped on resuming.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._started = 0.0
+        self._before = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Keep the rows up to the step training goes on from."""
+        rows = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self._before = rows[-1]["seconds"] if rows else 0.0
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Write the row of the round."""
+        row: dict[str, float] = {"step": trainer.global_step}
+        for name in ("train_loss", "validation_loss"):
+            if name in trainer.callback_metrics:
+                row[name] = float(trainer.callback_metrics[name])
+        row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
+        row["seconds"] = round(self._before + time.monotonic() - self._started, 3)
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+
+class ProgressBar(pl.Callback):
+    """One bar over all steps, with the losses of the last round.
+
+    Parameters
+    ----------
+    n_steps
+        Steps of the whole run.
+    """
+
+    def __init__(self, n_steps: int) -> None:
+        self.n_steps = n_steps
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Open the bar at the step training goes on from."""
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=self.n_steps,
+            initial=trainer.global_step,
+            desc="training",
+            unit="step",
+            mininterval=0.5 if terminal else 10.0,
+            dynamic_ncols=terminal,
+        )
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Advance by one step."""
+        del trainer, pl_module, outputs, batch, batch_idx
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Show the losses."""
+        if self._bar is None:
+            return
+        shown = {
+            name.removesuffix("_loss"): f"{float(trainer.callback_metrics[name]):.2e}"
+            for name in ("train_loss", "validation_loss")
+            if name in trainer.callback_metrics
+        }
+        self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class FiniteLoss(pl.Callback):
+    """Stop at once when the loss is no longer a number."""
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: torch.Tensor | dict[str, torch.Tensor] | None,
+        batch: Any,  # noqa: ANN401 - Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Check the loss of the step.
+
+        Raises
+        ------
+        TrainingError
+            If it is NaN or infinite.
+        """
+        del pl_module, batch, batch_idx
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if loss is not None and not math.isfinite(float(loss)):
+            msg = f"non-finite loss at step {trainer.global_step}; lower the learning rate"
+            raise TrainingError(msg)
