@@ -1,0 +1,1 @@
+"""Keep documents and arrays: documents in maggma stores, arrays in content-addressed blobs."""

@@ -1,0 +1,197 @@
+"""Keep typed documents of one kind in a maggma store."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
+
+from scdp_flows.errors import StoreError, UnknownNameError
+from scdp_flows.schemas.base import ScdpDoc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from maggma.core import Sort, Store
+
+__all__ = ["SHARED_KEY", "DocumentStore"]
+
+DocT = TypeVar("DocT", bound=ScdpDoc)
+
+SHARED_KEY = "report_key"
+"""Name of the identifying field in a collection that holds documents of several types."""
+
+_TYPE_FIELD = "doc_type"
+# More names than that in a message help nobody.
+_LISTED = 20
+
+
+class DocumentStore(Generic[DocT]):
+    """Put, get and query documents of one pydantic class.
+
+    Parameters
+    ----------
+    store
+        A connected maggma store.
+    document
+        The class of the documents.
+    shared
+        Whether other classes live in the same collection. Their documents are told apart by the
+        field ``doc_type`` and identified by ``report_key``.
+    """
+
+    def __init__(self, store: Store, document: type[DocT], *, shared: bool = False) -> None:
+        self.store = store
+        self.document = document
+        self.shared = shared
+        self.key = SHARED_KEY if shared else document.id_field
+
+    def put(self, doc: DocT) -> DocT:
+        """Store a document, in place of one with the same identifier.
+
+        Returns
+        -------
+        ScdpDoc
+            The stored document: the earlier one, untouched, if it says the same.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        earlier = self.find({self.document.id_field: doc.identifier})
+        if earlier is not None and earlier.same_content(doc):
+            return earlier
+        row = doc.to_dict()
+        if self.shared:
+            row |= {_TYPE_FIELD: doc.doc_type, SHARED_KEY: self._shared_key(doc.identifier)}
+        with self._explained():
+            self.store.update(row, key=self.key)
+        return doc
+
+    def get(self, identifier: str) -> DocT:
+        """Return the document with an identifier.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; similar identifiers are listed.
+        """
+        doc = self.find({self.document.id_field: identifier})
+        if doc is None:
+            raise self._unknown(identifier, self.document.id_field)
+        return doc
+
+    def get_named(self, name: str) -> DocT:
+        """Return the document with an identifier or, failing that, the newest one of that name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; similar names are listed.
+        """
+        doc = self.find({self.document.id_field: name})
+        if doc is None:
+            newest = {"provenance.created_at": -1}
+            doc = next(self.query({"name": name}, sort=newest, limit=1), None)
+        if doc is None:
+            raise self._unknown(name, "name")
+        return doc
+
+    def find(self, criteria: Mapping[str, Any]) -> DocT | None:
+        """Return the first document that satisfies a query, None if there is none."""
+        return next(self.query(criteria, limit=1), None)
+
+    def query(
+        self,
+        criteria: Mapping[str, Any] | None = None,
+        *,
+        sort: Mapping[str, Sort | int] | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> Iterator[DocT]:
+        """Yield the documents that satisfy a MongoDB query, one at a time.
+
+        Parameters
+        ----------
+        criteria
+            MongoDB query; None or empty means all.
+        sort
+            Field names to 1 or -1; without it documents are streamed.
+        skip
+            Number of documents to leave out at the start.
+        limit
+            Largest number of documents; 0 means no limit.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read or holds something else than these documents.
+        """
+        with self._explained():
+            rows = self.store.query(
+                self._criteria(criteria), sort=dict(sort) if sort else None, skip=skip, limit=limit
+            )
+            for row in rows:
+                yield self._decoded(row)
+
+    def count(self, criteria: Mapping[str, Any] | None = None) -> int:
+        """Return the number of documents that satisfy a query."""
+        return int(self.store.count(self._criteria(criteria)))
+
+    def distinct(self, field: str, criteria: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the different values of a field, sorted as text."""
+        return sorted(self.store.distinct(field, self._criteria(criteria)), key=str)
+
+    def remove(self, identifier: str) -> None:
+        """Remove one document; its blobs stay, since others may share them."""
+        self.store.remove_docs(self._criteria({self.document.id_field: identifier}))
+
+    def ensure_indexes(self, *fields: str) -> Self:
+        """Index fields that are often asked for, and return the store."""
+        for field in fields:
+            self.store.ensure_index(field)
+        return self
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except PyMongoError as error:
+            raise StoreError(
+                f"{self.store.name}: {error}; check that the database runs, can be reached and "
+                "accepts writes"
+            ) from error
+
+    def _criteria(self, criteria: Mapping[str, Any] | None) -> dict[str, Any]:
+        if not self.shared:
+            return dict(criteria or {})
+        wanted = {**(criteria or {}), _TYPE_FIELD: self.document.doc_type}
+        identifier = wanted.get(self.document.id_field)
+        if isinstance(identifier, str):
+            # The shared key is the one that is indexed everywhere.
+            wanted[SHARED_KEY] = self._shared_key(identifier)
+        return wanted
+
+    def _shared_key(self, identifier: str) -> str:
+        return f"{self.document.doc_type}-{identifier}"
+
+    def _decoded(self, row: dict[str, Any]) -> DocT:
+        fields = {k: v for k, v in row.items() if k not in {_TYPE_FIELD, SHARED_KEY}}
+        try:
+            return self.document.model_validate(fields)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            field = ".".join(str(part) for part in detail["loc"]) or "the document"
+            raise StoreError(
+                f"{self.store.name}: {self.document.doc_type} "
+                f"{row.get(self.document.id_field)!r} cannot be read, field {field}: "
+                f"{detail['msg']}; was it written by another version of scdp-flows?"
+            ) from error
+
+    def _unknown(self, name: str, field: str) -> UnknownNameError:
+        known = [str(value) for value in self.distinct(field)]
+        error = UnknownNameError(name, known, what=self.document.doc_type)
+        return UnknownNameError(name, error.known[:_LISTED], what=self.document.doc_type)

@@ -1,0 +1,82 @@
+"""Keep what the pipeline found out: predictions, evaluations, seed comparisons and reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scdp_flows.errors import UnknownNameError
+from scdp_flows.schemas.evaluation import EvaluationDoc
+from scdp_flows.schemas.prediction import PredictionDoc
+from scdp_flows.schemas.report import ReportDoc
+from scdp_flows.schemas.seeding import SeedDoc
+from scdp_flows.stores.documents import SHARED_KEY, DocumentStore
+
+if TYPE_CHECKING:
+    from maggma.core import Store
+
+    from scdp_flows.schemas.base import ScdpDoc
+
+__all__ = ["ReportStore"]
+
+
+class ReportStore:
+    """Keep the documents of all results in one collection.
+
+    Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds`` and ``reports``.
+
+    Parameters
+    ----------
+    store
+        A connected maggma store with the key ``report_key``.
+    """
+
+    def __init__(self, store: Store) -> None:
+        store.ensure_index(SHARED_KEY)
+        store.ensure_index("doc_type")
+        self.predictions = DocumentStore(store, PredictionDoc, shared=True)
+        self.evaluations = DocumentStore(store, EvaluationDoc, shared=True)
+        self.seeds = DocumentStore(store, SeedDoc, shared=True)
+        self.reports = DocumentStore(store, ReportDoc, shared=True)
+
+    def put(self, doc: ScdpDoc) -> ScdpDoc:
+        """Store a document of any of the four types.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is of another type.
+        StoreError
+            If it cannot be written.
+        """
+        stored: ScdpDoc = self._view(doc.doc_type).put(doc)
+        return stored
+
+    def get(self, doc_type: str, identifier: str) -> ScdpDoc:
+        """Return a document by type and identifier.
+
+        Parameters
+        ----------
+        doc_type
+            ``"prediction"``, ``"evaluation"``, ``"seed"`` or ``"report"``.
+        identifier
+            The identifier of the document.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such type or document.
+        """
+        found: ScdpDoc = self._view(doc_type).get(identifier)
+        return found
+
+    def _view(self, doc_type: str) -> DocumentStore[Any]:
+        views: list[DocumentStore[Any]] = [
+            self.predictions,
+            self.evaluations,
+            self.seeds,
+            self.reports,
+        ]
+        known = {view.document.doc_type: view for view in views}
+        if doc_type not in known:
+            raise UnknownNameError(doc_type, known, what="report type")
+        return known[doc_type]
