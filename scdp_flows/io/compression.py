@@ -5,15 +5,15 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
-import tempfile
 import zlib
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, cast
+from uuid import uuid4
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
 __all__ = ["COMPRESSED_SUFFIXES", "DECODE_ERRORS", "open_binary", "open_text", "replace_text"]
@@ -55,19 +55,13 @@ def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIOWrapper]:
     everything was written; an error in between leaves neither a partial nor a temporary file.
     """
     target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    partial = target.with_name(f".{target.name}.{uuid4().hex}.partial")
     try:
-        os.close(handle)
-        with TextIOWrapper(_open(name, "wb", target.suffix), encoding="ascii") as stream:
+        with TextIOWrapper(_open(partial, "wb", target.suffix), encoding="ascii") as stream:
             yield stream
-        # mkstemp makes private files; give the result the usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _open(path: str | os.PathLike[str], mode: Literal["rb", "wb"], suffix: str) -> IO[bytes]:

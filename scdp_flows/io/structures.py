@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
-from pymatgen.core.periodic_table import DummySpecies
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.periodic_table import DummySpecies, Element
 from pymatgen.core.structure import Molecule, Structure
 
 from scdp_flows.errors import StructureError
@@ -32,6 +33,7 @@ __all__ = [
     "check_structure",
     "molecule_box",
     "read_structures",
+    "structure_from_arrays",
     "structure_hash",
 ]
 
@@ -285,6 +287,53 @@ def as_arrays(
     cell = np.array(structure.lattice.matrix, dtype=np.float64)
     pbc = tuple(bool(flag) for flag in structure.lattice.pbc)
     return numbers, positions, cell, (pbc[0], pbc[1], pbc[2])
+
+
+def structure_from_arrays(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    cell: ArrayLike | None = None,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
+    *,
+    charge: int = 0,
+    spin_multiplicity: int | None = None,
+) -> AtomicStructure:
+    """Build a structure from plain arrays; the inverse of ``as_arrays``.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers (n_atoms,).
+    positions
+        Cartesian positions (n_atoms, 3), Å.
+    cell
+        Cell vectors as rows (3, 3), Å; needed if a direction is periodic.
+    pbc
+        The periodic directions; without one the result is a ``Molecule``.
+    charge, spin_multiplicity
+        Of the whole; crystals have no multiplicity.
+
+    Raises
+    ------
+    StructureError
+        If a direction is periodic and there is no cell, or the lengths differ.
+    """
+    symbols = [Element.from_Z(int(number)).symbol for number in np.asarray(numbers)]
+    places = np.asarray(positions, dtype=np.float64)
+    if places.shape != (len(symbols), 3):
+        raise StructureError(f"positions have the shape {places.shape} for {len(symbols)} atoms")
+    if not any(pbc):
+        return Molecule(
+            symbols,
+            places,
+            charge=charge,
+            spin_multiplicity=spin_multiplicity,
+            charge_spin_check=False,
+        )
+    if cell is None:
+        raise StructureError(f"pbc={pbc} without a cell; give its vectors in Å")
+    lattice = Lattice(np.asarray(cell, dtype=np.float64), pbc=pbc)
+    return Structure(lattice, symbols, places, charge=charge or None, coords_are_cartesian=True)
 
 
 def _number(structure: AtomicStructure, atom: int) -> int:
