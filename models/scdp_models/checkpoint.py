@@ -118,6 +118,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
                 stream.write(payload)
                 stream.flush()
                 os.fsync(stream.fileno())
+            Path(name).chmod(0o644)
             Path(name).replace(destination)
         finally:
             Path(name).unlink(missing_ok=True)

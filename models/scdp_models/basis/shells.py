@@ -112,6 +112,10 @@ class BasisSet:
         ordered = dict(sorted((int(z), shells) for z, shells in self.species.items()))
         object.__setattr__(self, "species", MappingProxyType(ordered))
 
+    def __reduce__(self) -> tuple[type[BasisSet], tuple[str, dict[int, ElementBasis]]]:
+        """Pickle through the constructor: worker processes receive basis sets."""
+        return BasisSet, (self.name, dict(self.species))
+
     @property
     def has_midpoints(self) -> bool:
         """Whether virtual orbitals sit at bond midpoints."""

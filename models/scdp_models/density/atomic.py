@@ -72,6 +72,10 @@ class AtomicReference:
         ordered = dict(sorted((int(z), atom) for z, atom in self.atoms.items()))
         object.__setattr__(self, "atoms", MappingProxyType(ordered))
 
+    def __reduce__(self) -> tuple[type[AtomicReference], tuple[str, dict[int, AtomicDensity]]]:
+        """Pickle through the constructor: worker processes receive references."""
+        return AtomicReference, (self.name, dict(self.atoms))
+
     def atom(self, number: int) -> AtomicDensity:
         """Return the atom of one element.
 

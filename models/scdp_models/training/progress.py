@@ -45,16 +45,20 @@ class MetricsFile(pl.Callback):
         self.path = Path(path)
         self._started = 0.0
         self._before = 0.0
+        self._last_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Keep the rows up to the step training goes on from."""
         rows = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
         self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self._before = rows[-1]["seconds"] if rows else 0.0
+        self._last_step = int(rows[-1]["step"]) if rows else -1
         self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Write the row of the round."""
+        """Write the row of the round (a resumed run closes its last round a second time)."""
+        if trainer.global_step == self._last_step:
+            return
         row: dict[str, float] = {"step": trainer.global_step}
         for name in ("train_loss", "validation_loss"):
             if name in trainer.callback_metrics:

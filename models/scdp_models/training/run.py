@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from scdp_models.basis.shells import BasisSet
 from scdp_models.checkpoint import Checkpoint, save_checkpoint
@@ -20,6 +20,7 @@ from scdp_models.density.atomic import AtomicReference
 from scdp_models.errors import TrainingError
 from scdp_models.nn.network import DensityNetwork
 from scdp_models.nn.whitening import fit_whitening
+from scdp_models.training.averaging import AveragedWeights
 from scdp_models.training.batches import BatchSource
 from scdp_models.training.config import RunSpecification
 from scdp_models.training.module import DensityModule
@@ -80,7 +81,7 @@ def _source(
 def _trainer(folder: Path, specification: RunSpecification, *, validate: bool) -> pl.Trainer:
     config = specification.training
     callbacks: list[pl.Callback] = [
-        EMAWeightAveraging(decay=config.ema_decay),
+        AveragedWeights(config.ema_decay),
         ModelCheckpoint(
             dirpath=folder,
             filename=_STATE_FILE.removesuffix(".ckpt"),
