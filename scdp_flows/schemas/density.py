@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from scdp_flows.errors import DensityError
 from scdp_flows.schemas.base import ScdpDoc
-from scdp_flows.schemas.identity import hill_formula, structure_hash, symbols
+from scdp_flows.schemas.identity import hill_formula, symbols
 from scdp_flows.schemas.part import ScdpPart, Vector3
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
     from scdp_flows.density import ChargeDensity
 
 __all__ = ["BlobReference", "DensityDoc", "FitInfo", "GridInfo", "ScfInfo"]
@@ -169,37 +174,39 @@ class DensityDoc(ScdpDoc):
     @classmethod
     def structure_fields(
         cls,
-        numbers: Any,
-        positions: Any,
+        numbers: ArrayLike,
+        positions: ArrayLike,
         *,
-        cell: Any = None,
-        pbc: Any = (False, False, False),
-        charge: int = 0,
-        spin_multiplicity: int = 1,
+        cell: ArrayLike | None = None,
+        pbc: Sequence[bool] = (False, False, False),
     ) -> dict[str, Any]:
-        """Return all fields that follow from the structure alone, ready for the constructor.
+        """Return the fields that follow from the atoms alone, ready for the constructor.
 
-        Parameters are those of :func:`scdp_flows.schemas.identity.structure_hash`.
+        Parameters
+        ----------
+        numbers
+            Atomic numbers, shape ``(n_atoms,)``.
+        positions
+            Positions in Å, shape ``(n_atoms, 3)``.
+        cell
+            Cell vectors in Å, shape ``(3, 3)``, or None.
+        pbc
+            Periodicity along each cell vector.
+
+        Raises
+        ------
+        StructureError
+            If a number is not that of an element.
         """
         named = symbols(numbers)
         return {
-            "structure_hash": structure_hash(
-                numbers,
-                positions,
-                cell=cell,
-                pbc=pbc,
-                charge=charge,
-                spin_multiplicity=spin_multiplicity,
-            ),
-            "numbers": [int(number) for number in numbers],
-            "positions": [tuple(float(x) for x in row) for row in positions],
-            "cell": None if cell is None else tuple(tuple(float(x) for x in row) for row in cell),
-            "pbc": tuple(bool(flag) for flag in pbc),
+            "numbers": np.asarray(numbers, dtype=int).tolist(),
+            "positions": np.asarray(positions, dtype=float).tolist(),
+            "cell": None if cell is None else np.asarray(cell, dtype=float).tolist(),
+            "pbc": [bool(flag) for flag in pbc],
             "formula": hill_formula(numbers),
             "elements": sorted(set(named)),
             "n_atoms": len(named),
-            "charge": charge,
-            "spin_multiplicity": spin_multiplicity,
         }
 
     @classmethod
@@ -207,6 +214,7 @@ class DensityDoc(ScdpDoc):
         cls,
         density: ChargeDensity,
         *,
+        structure_hash: str,
         settings_hash: str,
         charge: int = 0,
         spin_multiplicity: int = 1,
@@ -218,6 +226,8 @@ class DensityDoc(ScdpDoc):
         ----------
         density
             The density; its kind must be known.
+        structure_hash
+            Hash of the structure.
         settings_hash
             Hash of the settings of the calculation, or of the file that was read.
         charge
@@ -234,18 +244,16 @@ class DensityDoc(ScdpDoc):
         """
         if density.kind is None:
             raise DensityError("the density has no kind; give ChargeDensity(kind=DensityKind(...))")
-        structure = cls.structure_fields(
-            density.numbers,
-            density.positions,
-            cell=density.cell if any(density.pbc) else None,
-            pbc=density.pbc,
+        # The grid of a molecule lies in a box, which is no cell of the molecule.
+        cell = density.cell if any(density.pbc) else None
+        atoms = cls.structure_fields(density.numbers, density.positions, cell=cell, pbc=density.pbc)
+        return cls(
+            **atoms,
+            density_id=cls.make_id(structure_hash, settings_hash),
+            structure_hash=structure_hash,
+            settings_hash=settings_hash,
             charge=charge,
             spin_multiplicity=spin_multiplicity,
-        )
-        return cls(
-            **structure,
-            density_id=cls.make_id(structure["structure_hash"], settings_hash),
-            settings_hash=settings_hash,
             kind=density.kind.as_dict(),
             kind_key=density.kind.key(),
             integral_e=density.integral(),

@@ -1,4 +1,4 @@
-"""Turn contents into identifiers, so that the same thing is recognised wherever it was made."""
+"""Turn contents into identifiers and atomic numbers into formulas."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import numpy as np
 from scdp_flows.errors import StructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike
 
-__all__ = ["content_hash", "hill_formula", "structure_hash", "symbols"]
-
-# Digits kept of positions and cells, in Å: far below any physical meaning, far above the noise of
-# writing a file and reading it back.
-_DIGITS = 6
+__all__ = ["content_hash", "hill_formula", "symbols"]
 
 _ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -58,51 +52,6 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def structure_hash(
-    numbers: ArrayLike,
-    positions: ArrayLike,
-    *,
-    cell: ArrayLike | None = None,
-    pbc: Sequence[bool] = (False, False, False),
-    charge: int = 0,
-    spin_multiplicity: int = 1,
-) -> str:
-    """Return a name for a structure as given: same atoms, order, frame, charge and spin.
-
-    A rotated or translated copy has another name: its density lies elsewhere.
-
-    Parameters
-    ----------
-    numbers
-        Atomic numbers, shape ``(n_atoms,)``.
-    positions
-        Positions in Å, shape ``(n_atoms, 3)``; compared to 1e-6 Å.
-    cell
-        Cell vectors in Å, shape ``(3, 3)``, or None.
-    pbc
-        Whether the structure repeats along each cell vector.
-    charge
-        Total charge in e.
-    spin_multiplicity
-        2S + 1.
-
-    Returns
-    -------
-    str
-        24 hexadecimal digits.
-    """
-    content = {
-        "numbers": np.asarray(numbers, dtype=int).tolist(),
-        "positions": _rounded(positions),
-        # A cell without periodicity is a box that somebody drew; it does not make another molecule.
-        "cell": _rounded(cell) if cell is not None and any(pbc) else None,
-        "pbc": [bool(flag) for flag in pbc],
-        "charge": int(charge),
-        "spin_multiplicity": int(spin_multiplicity),
-    }
-    return content_hash(content)[:24]
-
-
 def symbols(numbers: ArrayLike) -> list[str]:
     """Return the chemical symbols of atomic numbers, shape ``(n_atoms,)``.
 
@@ -133,9 +82,3 @@ def hill_formula(numbers: ArrayLike) -> str:
     first = ["C", "H"] if "C" in counts else []
     order = [s for s in first if s in counts] + sorted(s for s in counts if s not in first)
     return "".join(f"{s}{counts[s] if counts[s] > 1 else ''}" for s in order)
-
-
-def _rounded(values: ArrayLike) -> list[Any]:
-    # Adding zero turns -0.0 into 0.0, which would otherwise be two names for one structure.
-    rounded: list[Any] = (np.round(np.asarray(values, dtype=float), _DIGITS) + 0.0).tolist()
-    return rounded
