@@ -8,6 +8,5 @@ copyright = "scdp-flows developers"  # noqa: A001 - the name that sphinx reads
 extensions = ["myst_parser", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
-suppress_warnings = ["toc.empty_glob"]  # before the first tutorial is rendered
 html_theme = "furo"
 html_title = "scdp-flows"

@@ -51,6 +51,8 @@ def render(script: Path, folder: Path) -> Path:
 
 def main() -> int:
     """Render the tutorials named on the command line, or all of them."""
+    # A backend named in the environment would keep the kernel from putting pictures into the page.
+    os.environ.pop("MPLBACKEND", None)
     small = os.environ.get("SCDP_TUTORIAL_SMALL") == "1"
     default = _ROOT / ("tutorial_output" if small else "docs/tutorials")
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
