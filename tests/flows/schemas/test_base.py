@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+import scdp_flows.schemas
+from scdp_flows.schemas.base import SCHEMA_VERSION, ScdpDoc
+from scdp_flows.schemas.part import ScdpPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+for _found in iter_modules(scdp_flows.schemas.__path__):
+    import_module(f"scdp_flows.schemas.{_found.name}")
+DOCUMENTS = [d for d in ScdpDoc.__subclasses__() if d.__module__.startswith("scdp_flows.")]
+
+
+def _parts(base: type[ScdpPart]) -> Iterator[type[ScdpPart]]:
+    for child in base.__subclasses__():
+        if child.__module__.startswith("scdp_flows."):
+            yield child
+            yield from _parts(child)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.__name__)
+def test_the_stored_example_of_version_1_still_loads(
+    document: type[ScdpDoc], example: Callable[[str], dict[str, Any]]
+) -> None:
+    stored = example(document.doc_type)
+    doc = document.model_validate(stored)
+    assert doc.schema_version == 1
+    assert doc.identifier == stored[document.id_field]
+    assert doc.to_dict() == stored
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.__name__)
+def test_a_document_of_the_future_says_so(
+    document: type[ScdpDoc], example: Callable[[str], dict[str, Any]]
+) -> None:
+    stored = example(document.doc_type) | {"schema_version": SCHEMA_VERSION + 1}
+    with pytest.raises(ValidationError, match="upgrade scdp-flows"):
+        document.model_validate(stored)
+
+
+def test_every_field_is_described() -> None:
+    undescribed = [
+        f"{part.__name__}.{name}"
+        for part in _parts(ScdpPart)
+        for name, field in part.model_fields.items()
+        if not field.description
+    ]
+    assert len(DOCUMENTS) == 7
+    assert not undescribed
+
+
+def test_same_content_ignores_who_wrote_it(example: Callable[[str], dict[str, Any]]) -> None:
+    document = next(d for d in DOCUMENTS if d.doc_type == "report")
+    stored = example("report")
+    doc = document.model_validate(stored)
+    later = document.model_validate({k: v for k, v in stored.items() if k != "provenance"})
+    assert doc.provenance != later.provenance
+    assert doc.same_content(later)
+    assert not doc.same_content(doc.updated(title="another"))
