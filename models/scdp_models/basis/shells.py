@@ -63,13 +63,13 @@ class ElementBasis:
 
     def __post_init__(self) -> None:
         if len(self.ls) != len(self.exponents) or not self.ls:
-            msg = f"{len(self.ls)} degrees for {len(self.exponents)} exponents; give one of each per shell"
+            msg = f"{len(self.ls)} degrees for {len(self.exponents)} exponents; each shell has one"
             raise BasisError(msg)
         if any(a <= 0 or not np.isfinite(a) for a in self.exponents):
             msg = f"exponents must be positive and finite, found {min(self.exponents)}"
             raise BasisError(msg)
-        if list(self.ls) != sorted(self.ls):
-            msg = f"shells must be sorted by degree, found {self.ls}"
+        if list(self.ls) != sorted(self.ls) or self.ls[0] < 0:
+            msg = f"shells must be sorted by degree (0 or more), found {self.ls}"
             raise BasisError(msg)
 
     @property
@@ -139,8 +139,8 @@ class BasisSet:
         except KeyError:
             known = ", ".join(map(str, self.species))
             msg = (
-                f"basis {self.name!r} has no shells for atomic number {int(number)} (it has {known}); "
-                "use a basis, or a model trained with one, that covers this element"
+                f"basis {self.name!r} has no shells for atomic number {int(number)} (it has "
+                f"{known}); use a basis, or a model trained with one, that covers this element"
             )
             raise BasisError(msg) from None
 

@@ -40,7 +40,7 @@ class AtomicDensity:
 
     def __post_init__(self) -> None:
         charge = float(shell_charge(0, self.exponents) @ np.asarray(self.coefficients))
-        if abs(charge - self.n_electrons) > 1e-8 * max(1.0, self.n_electrons):
+        if not abs(charge - self.n_electrons) <= 1e-8 * max(1.0, self.n_electrons):
             msg = f"atomic density integrates to {charge}, expected {self.n_electrons} electrons"
             raise DensityError(msg)
 

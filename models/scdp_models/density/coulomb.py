@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 
-
 def boys(order: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evaluate the Boys function F_n(T) = integral over [0, 1] of t^(2n) exp(-T t^2).
 
@@ -193,7 +192,9 @@ def overlap_matrix(a: OrbitalDensity, b: OrbitalDensity | None = None) -> NDArra
 def coulomb_error(a: OrbitalDensity, b: OrbitalDensity) -> float:
     """Return (a - b | a - b) / 2 in Hartree, the electrostatic energy of the difference."""
     difference = a - b
-    return 0.5 * float(difference.coefficients @ coulomb_matrix(difference) @ difference.coefficients)
+    return 0.5 * float(
+        difference.coefficients @ coulomb_matrix(difference) @ difference.coefficients
+    )
 
 
 def charge_constrained_fit(

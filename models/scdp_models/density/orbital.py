@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scdp_models.basis.shells import shell_charge
+from scdp_models.basis.shells import radial_norm, shell_charge
 from scdp_models.errors import DensityError
 from scdp_models.harmonics import real_harmonics, sphere_quadrature
 from scdp_models.units import BOHR_TO_ANGSTROM
@@ -98,7 +98,7 @@ class OrbitalDensity:
         for name, expected in shapes.items():
             found = getattr(self, name).shape
             if found != expected:
-                msg = f"field {name!r} has shape {found}, expected {expected} from numbers and shell_ls"
+                msg = f"field {name!r} has shape {found}, expected {expected}"
                 raise DensityError(msg)
             if not np.isfinite(getattr(self, name)).all():
                 msg = f"field {name!r} holds NaN or infinity; the density cannot be used"
@@ -106,12 +106,26 @@ class OrbitalDensity:
         if n_shells and not 0 <= self.shell_centres.min() <= self.shell_centres.max() < n_centres:
             msg = f"shell_centres points outside the {n_centres} centres"
             raise DensityError(msg)
+        if n_shells and not self.shell_exponents.min() > 0:
+            msg = f"exponents must be positive, found {self.shell_exponents.min()} bohr^-2"
+            raise DensityError(msg)
+        self._check_cell()
+
+    def _check_cell(self) -> None:
+        if self.cell is not None and (
+            self.cell.shape != (3, 3) or not np.isfinite(self.cell).all()
+        ):
+            msg = f"cell is {self.cell.tolist()}, expected finite values of shape (3, 3) in Å"
+            raise DensityError(msg)
+        if len(self.pbc) != 3:
+            msg = f"pbc has {len(self.pbc)} entries, expected one for each lattice vector"
+            raise DensityError(msg)
         if any(self.pbc) and self.cell is None:
             msg = f"pbc is {self.pbc} but there is no cell; give cell (3, 3) in Å"
             raise DensityError(msg)
 
     @classmethod
-    def from_basis(  # noqa: PLR0913 - the fields of a structure
+    def from_basis(
         cls,
         basis: BasisSet,
         numbers: ArrayLike,
@@ -190,8 +204,6 @@ class OrbitalDensity:
         weights = self.charges * self.coefficients
         centres = np.repeat(self.shell_centres, 2 * self.shell_ls + 1)
         total = weights @ self.positions[centres]
-        from scdp_models.basis.shells import radial_norm
-
         p_shells = np.flatnonzero(self.shell_ls == 1)
         a = self.shell_exponents[p_shells]
         moment = radial_norm(1, a) * np.sqrt(3 / (4 * np.pi)) * (np.pi / a) ** 1.5 / (2 * a)
@@ -201,10 +213,7 @@ class OrbitalDensity:
 
     def __add__(self, other: OrbitalDensity) -> OrbitalDensity:
         """Superpose two densities of one cell by putting their shells side by side."""
-        same_cell = (self.cell is None) == (other.cell is None) and self.pbc == other.pbc
-        if same_cell and self.cell is not None and other.cell is not None:
-            same_cell = bool(np.allclose(self.cell, other.cell, atol=1e-8))
-        if not same_cell:
+        if not self._has_cell_of(other):
             msg = "the two densities have different cells or periodicity and cannot be added"
             raise DensityError(msg)
         numbers, positions, shift = self.numbers, self.positions, len(self.numbers)
@@ -223,9 +232,16 @@ class OrbitalDensity:
             coefficients=np.concatenate([self.coefficients, other.coefficients]),
         )
 
+    def _has_cell_of(self, other: OrbitalDensity) -> bool:
+        if (self.cell is None) != (other.cell is None) or self.pbc != other.pbc:
+            return False
+        if self.cell is None or other.cell is None:
+            return True
+        return bool(np.allclose(self.cell, other.cell, atol=1e-8))
+
     def __sub__(self, other: OrbitalDensity) -> OrbitalDensity:
         """Return the difference density; coefficients are subtracted where the shells agree."""
-        same = self.n_functions == other.n_functions and all(
+        same = self._has_cell_of(other) and all(
             np.array_equal(getattr(self, f), getattr(other, f))
             for f in ("positions", "shell_centres", "shell_ls", "shell_exponents")
         )
@@ -263,7 +279,9 @@ class OrbitalDensity:
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the fields as plain arrays, ready for a blob."""
-        arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "cell"}
+        arrays = {
+            f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "cell"
+        }
         if self.cell is not None:
             arrays["cell"] = self.cell
         return arrays
@@ -280,7 +298,7 @@ class OrbitalDensity:
         names = {f.name for f in fields(cls)}
         missing = names - set(arrays) - {"cell"}
         if missing:
-            msg = f"arrays lack {sorted(missing)}; they were not written by OrbitalDensity.to_arrays"
+            msg = f"arrays lack {sorted(missing)}; write them with OrbitalDensity.to_arrays"
             raise DensityError(msg)
         kept = {name: arrays[name] for name in names if name in arrays}
         return cls(**kept)  # type: ignore[arg-type]
