@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MoleculeBox", "molecule_box"]
 
+_ROUNDING = 1e-9
+
 
 class MoleculeBox(NamedTuple):
     """An orthorhombic grid around a molecule."""
@@ -66,7 +68,8 @@ def molecule_box(positions: ArrayLike, *, spacing: float, padding: float) -> Mol
     lowest, highest = places.min(axis=0), places.max(axis=0)
     # One rounding step below, so that length / points is never above the given spacing.
     step = float(np.nextafter(spacing, 0.0))
-    wanted = np.ceil((highest - lowest + 2 * padding) / step)
+    # The small number keeps a whole number of steps from becoming one more by rounding.
+    wanted = np.ceil((highest - lowest + 2 * padding) / spacing - _ROUNDING)
     n1, n2, n3 = (_smooth(int(count)) for count in wanted)
     lengths = step * np.array([n1, n2, n3])
     origin = (lowest + highest - lengths) / 2
