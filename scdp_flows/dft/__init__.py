@@ -1,0 +1,1 @@
+"""DFT codes: one folder each, behind the interface of ``base``."""

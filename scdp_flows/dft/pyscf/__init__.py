@@ -1,0 +1,1 @@
+"""PySCF: labels of molecules, and self-consistency started from a density."""

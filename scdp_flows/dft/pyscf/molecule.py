@@ -1,0 +1,171 @@
+"""Turn structures into PySCF molecules, refusing early what cannot be computed."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pymatgen.core import Element, Molecule
+
+from scdp_flows.errors import CalculationError, MissingDependencyError, StructureError
+from scdp_flows.io.structures import as_arrays, check_closed_shell, check_structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scdp_flows.dft.pyscf.inputs import PyscfSettings
+
+__all__ = [
+    "build_molecule",
+    "check_elements",
+    "mean_field",
+    "quiet_pyscf",
+    "require_pyscf",
+    "restricted_kohn_sham",
+]
+
+
+def require_pyscf() -> None:
+    """Make sure that PySCF can be imported.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        import pyscf  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError.for_package(
+            "pyscf", extra="pyscf", purpose="calculations with PySCF"
+        ) from error
+
+
+@contextmanager
+def quiet_pyscf() -> Iterator[None]:
+    """Hold back PySCF's remark on the integrals of pseudopotential projectors.
+
+    Its table of integral names lacks ``int1e_r2_origi`` and the assumption it makes, a single
+    component, is right.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Function int1e_r. *_origi.*", module="pyscf")
+        warnings.filterwarnings("ignore", message="Function int1e_r")
+        yield
+
+
+def build_molecule(structure: Molecule, settings: PyscfSettings) -> Any:
+    """Return the ``pyscf.gto.Mole`` of a molecule.
+
+    Parameters
+    ----------
+    structure
+        Positions in Å; its charge and, if unrestricted, its spin multiplicity are used.
+    settings
+        Basis, pseudopotential and spin treatment.
+
+    Raises
+    ------
+    StructureError
+        If the molecule is malformed, periodic, or has an odd number of electrons where both spins
+        share their orbitals.
+    CalculationError
+        If an element has no pseudopotential or no basis.
+    """
+    require_pyscf()
+    from pyscf import gto
+
+    _check(structure, settings)
+    numbers, positions, _, _ = as_arrays(structure)
+    symbols = [Element.from_Z(int(z)).symbol for z in numbers]
+    check_elements(set(symbols), settings)
+    unrestricted = settings.spin == "unrestricted"
+    mol = gto.M(
+        atom=list(zip(symbols, positions.tolist(), strict=True)),
+        unit="Angstrom",
+        basis=settings.basis,
+        pseudo=settings.pseudopotential,
+        charge=round(structure.charge),
+        spin=round(structure.spin_multiplicity) - 1 if unrestricted else 0,
+        verbose=0,
+    )
+    if mol.nelectron < 1:
+        raise StructureError(
+            f"{structure.formula} with charge {mol.charge} has {mol.nelectron} valence electrons; "
+            "expected at least one: correct the charge"
+        )
+    return mol
+
+
+def _check(structure: Molecule, settings: PyscfSettings) -> None:
+    """Refuse what is no molecule, or not of the spin treatment."""
+    if not isinstance(structure, Molecule):
+        raise StructureError(
+            f"found a periodic {type(structure).__name__}; these settings treat molecules: give a "
+            "pymatgen Molecule"
+        )
+    check_structure(structure)
+    if settings.spin == "restricted":
+        check_closed_shell(structure)
+
+
+def check_elements(symbols: set[str], settings: PyscfSettings) -> None:
+    """Make sure that every element has a pseudopotential and a basis.
+
+    Parameters
+    ----------
+    symbols
+        Chemical symbols.
+    settings
+        Pseudopotential and basis.
+
+    Raises
+    ------
+    CalculationError
+        If one is missing.
+    """
+    from pyscf.gto.basis import load, load_pseudo
+
+    for symbol in sorted(symbols):
+        for name, loader in (("basis", load), ("pseudopotential", load_pseudo)):
+            value = getattr(settings, name)
+            try:
+                loader(value, symbol)
+            except (RuntimeError, KeyError, ValueError, OSError) as error:
+                raise CalculationError(
+                    f"PySCF has no {name} {value!r} for the element {symbol}; leave the structure "
+                    f"out or choose another {name} (gth-dzvp-molopt-sr and gth-pbe reach furthest)"
+                ) from error
+
+
+def mean_field(mol: Any, settings: PyscfSettings, *, conv_tol_ha: float | None = None) -> Any:
+    """Return an unconverged Kohn-Sham object with the settings applied.
+
+    Parameters
+    ----------
+    mol
+        From :func:`build_molecule`.
+    settings
+        Functional, grid level, cycles and spin treatment.
+    conv_tol_ha
+        Overrides the label's convergence threshold, Hartree.
+    """
+    from pyscf.dft import uks
+
+    if settings.spin == "restricted":
+        mf = restricted_kohn_sham(mol, settings)
+    else:
+        mf = uks.UKS(mol, xc=settings.functional)
+    mf.grids.level = settings.grid_level
+    mf.conv_tol = settings.conv_tol_ha if conv_tol_ha is None else conv_tol_ha
+    mf.max_cycle = settings.max_cycle
+    mf.chkfile = None
+    return mf
+
+
+def restricted_kohn_sham(mol: Any, settings: PyscfSettings) -> Any:
+    """Return a Kohn-Sham object of shared orbitals, for any number of electrons."""
+    from pyscf.dft import rks
+
+    return rks.RKS(mol, xc=settings.functional)

@@ -1,0 +1,110 @@
+"""Run one self-consistent calculation and record how it went."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.pyscf.inputs import PyscfSettings
+
+__all__ = ["ScfRun", "run_scf"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScfRun:
+    """One self-consistent calculation."""
+
+    converged: bool
+    """Whether the energy changed by less than the threshold."""
+    iterations: int
+    """SCF cycles."""
+    fock_builds: int
+    """Fock matrices built, the initial and the closing one included."""
+    energy_ha: float
+    """Total energy, Hartree."""
+    cpu_s: float
+    """Processor time of this process, s."""
+    wall_s: float
+    """Elapsed time, s."""
+    energies_ha: tuple[float, ...]
+    """Energy after each cycle, Hartree."""
+    gradient_norms: tuple[float, ...]
+    """Norm of the orbital gradient after each cycle, Hartree."""
+    mf: Any = field(repr=False)
+    """The PySCF object, with its orbitals."""
+
+    @property
+    def dm(self) -> NDArray[np.float64]:
+        """Density matrix of both spins together."""
+        dm = np.asarray(self.mf.make_rdm1())
+        return dm if dm.ndim == 2 else dm.sum(axis=0)
+
+
+class _Recorder:
+    """Count Fock builds and keep what PySCF tells after each cycle."""
+
+    def __init__(self, mf: Any) -> None:
+        self.fock_builds = 0
+        self.energies: list[float] = []
+        self.gradients: list[float] = []
+        self._build = mf.get_veff
+        mf.get_veff = self._count
+        mf.callback = self._note
+
+    def _count(self, *args: Any, **keywords: Any) -> Any:
+        self.fock_builds += 1
+        return self._build(*args, **keywords)
+
+    def _note(self, environment: dict[str, Any]) -> None:
+        self.energies.append(float(environment["e_tot"]))
+        self.gradients.append(float(environment["norm_gorb"]))
+
+
+def run_scf(
+    mol: Any,
+    settings: PyscfSettings,
+    dm0: NDArray[np.float64] | None = None,
+    *,
+    conv_tol_ha: float | None = None,
+) -> ScfRun:
+    """Converge a molecule, by default from PySCF's own guess.
+
+    A run that does not converge is returned, not raised: the caller knows what to do.
+
+    Parameters
+    ----------
+    mol
+        From :func:`scdp_flows.dft.pyscf.molecule.build_molecule`.
+    settings
+        How to compute.
+    dm0
+        Starting density matrix in PySCF's form for the spin treatment.
+    conv_tol_ha
+        Overrides the label's threshold, Hartree.
+    """
+    cpu, wall = time.process_time(), time.perf_counter()
+    with quiet_pyscf():
+        mf = mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
+        recorder = _Recorder(mf)
+        mf.kernel(dm0)
+    mf.callback = None
+    del mf.get_veff  # the recorder's; the method of the class is behind it
+    return ScfRun(
+        converged=bool(mf.converged),
+        iterations=len(recorder.energies),
+        fock_builds=recorder.fock_builds,
+        energy_ha=float(mf.e_tot),
+        cpu_s=time.process_time() - cpu,
+        wall_s=time.perf_counter() - wall,
+        energies_ha=tuple(recorder.energies),
+        gradient_norms=tuple(recorder.gradients),
+        mf=mf,
+    )
