@@ -119,8 +119,9 @@ class Readout(nn.Module):
 class ChargeProjection(nn.Module):
     """Give every connected component its electron count at the least local Coulomb energy.
 
-    The excess of a component is taken off its centres along V_ss^-1 q of each centre's own
-    metric, so that two far-apart molecules do not know of each other.
+    The excess of a group of centres is taken off them along V_ss^-1 q of each centre's own
+    metric. Groups and their weights come from :func:`scdp_models.graph.charge_groups`: two
+    far-apart molecules do not know of each other, and learn of each other smoothly.
 
     Parameters
     ----------
@@ -143,10 +144,8 @@ class ChargeProjection(nn.Module):
         self.register_buffer("direction", direction, persistent=False)
         self.register_buffer("charges", charges, persistent=False)
 
-    def excess(
-        self, padded: torch.Tensor, species: torch.Tensor, graph: AtomGraph, wanted: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the electrons too many in each component, shape ``(n_components,)``.
+    def held(self, padded: torch.Tensor, species: torch.Tensor) -> torch.Tensor:
+        """Return the electrons each node holds, shape ``(n_nodes,)``.
 
         Parameters
         ----------
@@ -154,20 +153,30 @@ class ChargeProjection(nn.Module):
             Coefficient rows, shape ``(n_nodes, n_columns)``.
         species
             Species indices, shape ``(n_nodes,)``.
-        wanted
-            Electrons each node stands for, shape ``(n_nodes,)``; zeros for a neutral difference.
         """
         charges = self.charges.to(padded.dtype)[species]
-        held = (charges * padded[:, : charges.shape[1]]).sum(1) - wanted
-        return held.new_zeros(graph.n_components).index_add(0, graph.component, held)
+        return (charges * padded[:, : charges.shape[1]]).sum(1)
 
     def forward(
         self, padded: torch.Tensor, species: torch.Tensor, graph: AtomGraph, wanted: torch.Tensor
     ) -> torch.Tensor:
-        """Return rows whose components hold the wanted electrons; arguments as in `excess`."""
-        excess = self.excess(padded, species, graph, wanted)
+        """Return rows whose components hold the wanted electrons.
+
+        Parameters
+        ----------
+        padded, species
+            As in :meth:`held`.
+        graph
+            Says which nodes are counted together.
+        wanted
+            Electrons each node stands for, shape ``(n_nodes,)``; zeros for a neutral difference.
+        """
         direction = self.direction.to(padded.dtype)[species] * graph.weights[:, None]
+        surplus = self.held(padded, species) - wanted
         capacity = (direction * self.charges.to(padded.dtype)[species]).sum(1)
-        total = capacity.new_zeros(graph.n_components).index_add(0, graph.component, capacity)
-        share = (excess / total)[graph.component][:, None] * direction
+        zeros = padded.new_zeros(graph.n_groups)
+        excess = zeros.index_add(0, graph.group, surplus[graph.member])
+        total = zeros.index_add(0, graph.group, capacity[graph.member])
+        part = (graph.group_weight * excess / total)[graph.group]
+        share = torch.zeros_like(surplus).index_add(0, graph.member, part)[:, None] * direction
         return torch.cat([padded[:, : share.shape[1]] - share, padded[:, share.shape[1] :]], dim=1)
