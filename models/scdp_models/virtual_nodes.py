@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scdp_models.errors import GraphError
-from scdp_models.graph import find_neighbours
+from scdp_models.graph import SHORTEST_DISTANCE, find_neighbours, smooth_switch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["COVALENT_RADII", "Midpoints", "bond_midpoints", "bond_switch"]
+__all__ = ["COVALENT_RADII", "METALS", "Midpoints", "bond_midpoints", "bond_switch"]
 
 # Covalent radii in Å, H to Kr (Cordero et al., Dalton Trans. 2008, 2832; low-spin Mn, Fe, Co).
 _RADII = (
@@ -23,6 +23,9 @@ _RADII = (
 )
 COVALENT_RADII: dict[int, float] = {z: float(r) for z, r in enumerate(_RADII.split(), start=1)}
 """Atomic number → covalent radius in Å."""
+
+METALS = frozenset({3, 4, 11, 12, 13, *range(19, 32)})
+"""Atomic numbers of the metals, H to Kr: Li, Be, Na, Mg, Al and K to Ga."""
 
 _FULL, _NONE = 1.2, 1.45
 
@@ -42,8 +45,7 @@ def bond_switch(ratio: ArrayLike) -> NDArray[np.float64]:
     ratio
         Distance divided by the sum of covalent radii: 1 below 1.2, 0 above 1.45.
     """
-    x = np.clip((np.asarray(ratio, dtype=float) - _FULL) / (_NONE - _FULL), 0.0, 1.0)
-    return np.asarray(1 - x**3 * (10 - 15 * x + 6 * x**2))
+    return smooth_switch((np.asarray(ratio, dtype=float) - _FULL) / (_NONE - _FULL))
 
 
 def bond_midpoints(
@@ -56,7 +58,9 @@ def bond_midpoints(
     """Place one virtual centre in the middle of each bond.
 
     A pair is bonded to the degree :func:`bond_switch` says, so that the set of centres and all
-    their contributions change smoothly when a bond is stretched.
+    their contributions change smoothly when a bond is stretched. Two metals are never bonded: they
+    touch in most crystals, where nothing is to be described between them. A midpoint that falls on
+    an atom or on another midpoint (the diagonals of a square) adds nothing and is left out.
 
     Parameters
     ----------
@@ -68,10 +72,13 @@ def bond_midpoints(
     Raises
     ------
     GraphError
-        If an element has no covalent radius.
+        If an element has no covalent radius, or two atoms coincide.
     """
     z = np.asarray(numbers, dtype=np.int64)
-    points = np.asarray(positions, dtype=float).reshape(-1, 3)
+    points = np.asarray(positions, dtype=float)
+    if points.shape != (len(z), 3):
+        msg = f"{len(z)} atomic numbers, positions of shape {points.shape}; expected (n, 3)"
+        raise GraphError(msg)
     unknown = sorted(set(z.tolist()) - set(COVALENT_RADII))
     if unknown:
         msg = f"no covalent radius for atomic numbers {unknown}; bond midpoints cover H to Kr"
@@ -84,8 +91,27 @@ def bond_midpoints(
     )
     # Each bond is found from both ends; across a boundary the two midpoints are images.
     first = (pairs.target < pairs.source) | ((pairs.target == pairs.source) & _forward(vector))
-    kept = first & (weight > 0)
-    return Midpoints((points[pairs.target] + 0.5 * vector)[kept], weight[kept])
+    metallic = np.isin(z, list(METALS))
+    kept = first & (weight > 0) & ~(metallic[pairs.source] & metallic[pairs.target])
+    middles = (points[pairs.target] + 0.5 * vector)[kept]
+    return _distinct(Midpoints(middles, weight[kept]), points, cell=cell, pbc=pbc)
+
+
+def _distinct(
+    midpoints: Midpoints,
+    atoms: NDArray[np.float64],
+    *,
+    cell: ArrayLike | None,
+    pbc: Sequence[bool],
+) -> Midpoints:
+    """Drop midpoints on an atom, and of midpoints on one place all but the strongest."""
+    order = np.argsort(-midpoints.weights, kind="stable")
+    centres = np.concatenate([atoms, midpoints.positions[order]])
+    # Twice the shortest distance: what is left must not lie on the edge of what a graph accepts.
+    pairs = find_neighbours(centres, 2 * SHORTEST_DISTANCE, cell=cell, pbc=pbc, smallest=0.0)
+    doubled = pairs.target[(pairs.source < pairs.target) & (pairs.target >= len(atoms))]
+    kept = np.sort(np.delete(order, doubled - len(atoms)))
+    return Midpoints(midpoints.positions[kept], midpoints.weights[kept])
 
 
 def _forward(vector: NDArray[np.float64]) -> NDArray[np.bool_]:

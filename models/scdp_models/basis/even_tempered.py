@@ -45,11 +45,11 @@ def _configuration(number: int) -> tuple[int, int, int, int]:
 
 @lru_cache(maxsize=128)
 def _orbital_ranges(number: int) -> dict[int, Range]:
-    """Return l → (smallest, largest) exponent of the orbital basis, contraction coefficients > 1e-3."""
+    """Return l → (smallest, largest) exponent of the orbital basis, tiny contractions left out."""
     import basis_set_exchange
 
     if not 1 <= number <= 36:
-        msg = f"no even-tempered basis for atomic number {number}; {ORBITAL_BASIS} is covered for H to Kr"
+        msg = f"no {ORBITAL_BASIS} density basis for atomic number {number}; it covers H to Kr"
         raise BasisError(msg)
     document = basis_set_exchange.get_basis(
         ORBITAL_BASIS, elements=[number], uncontract_general=False
@@ -92,7 +92,7 @@ def even_tempered_shells(
         msg = f"beta is {beta}; an even-tempered series needs a ratio above 1, for example 2.0"
         raise BasisError(msg)
     orbital = _orbital_ranges(number)
-    # An s atom keeps l <= 1, a p atom l <= 2, a d atom l <= 3 (4 minus the empty sub-shells, plus 1).
+    # An s atom keeps l <= 1, a p atom l <= 2, a d atom l <= 3: one above its filled sub-shells.
     limit = sum(count > 0 for count in _configuration(number)) + 1
     kept = {l: r for l, r in orbital.items() if l < limit}
     ls: list[int] = []

@@ -64,7 +64,7 @@ class EdgeFilter(nn.Module):
         """
         pair = self.pair(species[0] * self.n_species + species[1])
         gate = self.hidden(torch.cat([radial, pair], dim=1))
-        values = self.out(self.distance(radial) * gate)
+        values: torch.Tensor = self.out(self.distance(radial) * gate)
         return values.view(len(radial), -1, self.lmax + 1)[..., self.degree] * harmonics[:, None]
 
 
@@ -113,9 +113,8 @@ class CompactTrunk(nn.Module):
         torch.Tensor
             Shape ``(n_nodes, n_features, (lmax + 1)^2)``.
         """
-        vectors = graph.vectors()
-        distance = torch.linalg.vector_norm(vectors, dim=1)
-        harmonics = real_harmonics(vectors / distance[:, None], self.config.lmax)
+        distance = torch.linalg.vector_norm(graph.vectors, dim=1)
+        harmonics = real_harmonics(graph.vectors / distance[:, None], self.config.lmax)
         radial = self.radial(distance) * graph.weights[graph.source, None]
         ends = (species[graph.target], species[graph.source])
         features: list[torch.Tensor] = []

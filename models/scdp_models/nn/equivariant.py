@@ -18,9 +18,7 @@ __all__ = ["DegreeLinear", "QuadraticBlock", "degree_index"]
 
 def degree_index(lmax: int) -> torch.Tensor:
     """Return the degree l of each of the (lmax + 1)^2 components."""
-    return torch.repeat_interleave(
-        torch.arange(lmax + 1), 2 * torch.arange(lmax + 1) + 1
-    )
+    return torch.repeat_interleave(torch.arange(lmax + 1), 2 * torch.arange(lmax + 1) + 1)
 
 
 class DegreeLinear(nn.Module):
@@ -43,9 +41,7 @@ class DegreeLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(n, n_in, (lmax + 1)^2)`` to ``(n, n_out, (lmax + 1)^2)``."""
-        blocks = [
-            self.weight[l] @ x[:, :, l * l : (l + 1) ** 2] for l in range(self.lmax + 1)
-        ]
+        blocks = [self.weight[l] @ x[:, :, l * l : (l + 1) ** 2] for l in range(self.lmax + 1)]
         return torch.cat(blocks, dim=2)
 
 
@@ -78,6 +74,6 @@ class QuadraticBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(n, n_channels, (lmax + 1)^2)`` features to features of the same shape."""
         product = self.grid.to_grid(self.left(x)) * self.grid.to_grid(self.right(x))
-        update = self.out(self.grid.from_grid(product))
+        update: torch.Tensor = self.out(self.grid.from_grid(product))
         gates = torch.sigmoid(self.gate(x[:, :, 0])).view(len(x), -1, self.lmax + 1)
         return x + gates[:, :, self.degree] * update

@@ -71,7 +71,7 @@ class DensityNetwork(nn.Module):
         GraphError
             If the model was not built for an element; the message lists those it knows.
         """
-        known = numbers.clamp(max=len(self.species_of_number) - 1)
+        known = numbers.clamp(0, len(self.species_of_number) - 1)
         index = self.species_of_number[known]
         unknown = (index < 0) | (numbers != known)
         if bool(unknown.any()):
@@ -109,8 +109,8 @@ class DensityNetwork(nn.Module):
     def flatten(self, rows: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         """Drop the padding of coefficient rows."""
         width = rows.shape[1]
-        columns = [self._columns[z].to(rows.device) + i * width for i, z in enumerate(numbers.tolist())]
-        return rows.flatten()[torch.cat(columns)]
+        columns = [self._columns[z] + i * width for i, z in enumerate(numbers.tolist())]
+        return rows.flatten()[torch.cat(columns).to(rows.device)]
 
     def counts(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return the number of functions of each node, shape ``(n_nodes,)``."""

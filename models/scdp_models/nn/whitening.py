@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scdp_models.basis.shells import shell_charge
 from scdp_models.density.coulomb import coulomb_matrix
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import TrainingError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["ShellTransform", "Whitening", "fit_whitening", "neutral_direction"]
 
 _SMALLEST_SCALE = 1e-3
+# Keeps the metric of dense series (beta 1.3: condition 1e17) positive definite, and L^-T of a size
+# that float32 can take.
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,18 @@ def neutral_direction(shells: ElementBasis) -> tuple[NDArray[np.float64], NDArra
     direction, charges : numpy.ndarray
         Shape ``(n_s_shells,)``: V_ss^-1 q, and q itself (integral of each s function).
     """
-    from scdp_models.basis.shells import shell_charge
-
     exponents = [a for l, a in zip(shells.ls, shells.exponents, strict=True) if l == 0]
     charges = shell_charge(0, exponents)
     metric = _one_centre_metric(shells, 0)
     metric += 1e-6 * np.diag(np.diag(metric))
-    return np.linalg.solve(metric, charges), charges
+    return np.asarray(np.linalg.solve(metric, charges)), charges
 
 
 def _transform(shells: ElementBasis, l: int, values: NDArray[np.float64]) -> ShellTransform:
     """Whiten the coefficients `values` of shape ``(n_atoms, n_shells, 2 l + 1)``."""
     mean = values.mean(axis=(0, 2)) if l == 0 else np.zeros(values.shape[1])
-    lower = np.linalg.cholesky(_one_centre_metric(shells, l))
+    metric = _one_centre_metric(shells, l)
+    lower = np.linalg.cholesky(metric + _RIDGE * np.diag(np.diag(metric)))
     x = np.einsum("ji,njm->nmi", lower, values - mean[None, :, None]).reshape(-1, values.shape[1])
     second_moment = x.T @ x / max(len(x), 1)
     variances, axes = np.linalg.eigh(second_moment)
