@@ -12,7 +12,6 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as SourceError
 
 from scdp_flows.errors import SettingsError, closest_first
 
@@ -149,7 +148,6 @@ def get_settings(**overrides: object) -> ScdpSettings:
             for detail in error.errors()
         )
         raise SettingsError(
-            f"impossible settings: {problems}; correct the SCDP_ variables or the settings file"
+            f"impossible settings: {problems}; correct the SCDP_ variables (dictionaries as JSON) "
+            "or the settings file"
         ) from error
-    except SourceError as error:
-        raise SettingsError(f"{error}; dictionaries in SCDP_ variables must be JSON") from error

@@ -136,7 +136,8 @@ def read_numbers(lines: Lines, count: int, *, field: str) -> NDArray[np.float64]
     if not 0 < count < _LARGEST_GRID:
         raise lines.error(f"{count} values are announced", field=field, fix="correct the header")
     numbers = np.empty(count)
-    filled, longest, last = 0, 1, ""
+    filled, longest = 0, 1
+    tail: list[str] = []
     while filled < count:
         # No line is longer than the longest so far (the first one, in practice), hence these
         # lines cannot reach beyond the end of the block.
@@ -151,9 +152,9 @@ def read_numbers(lines: Lines, count: int, *, field: str) -> NDArray[np.float64]
             )
         numbers[filled : filled + len(values)] = values
         filled += len(values)
-        longest, last = max(longest, len(chunk[0].split())), chunk[-1]
-    if _is_cut(last):
-        raise lines.error(f"the last number of {last!r} is cut", field=field, fix=_COPY_ANEW)
+        longest, tail = max(longest, len(chunk[0].split())), (tail + chunk)[-2:]
+    if _is_cut(tail):
+        raise lines.error(f"the last number of {tail[-1]!r} is cut", field=field, fix=_COPY_ANEW)
     return numbers
 
 
@@ -182,7 +183,7 @@ def _parse_slowly(chunk: list[str], lines: Lines, field: str) -> NDArray[np.floa
                 value = float(_EXPONENT_WITHOUT_E.sub(r"\1E\2", token))
             except ValueError:
                 value = np.nan
-            if not np.isfinite(value):
+            if not np.isfinite(value) or "_" in token:  # Python reads 1_0 as ten
                 raise DensityFormatError(
                     f"{token!r} is not a finite number",
                     file=lines.file,
@@ -193,13 +194,12 @@ def _parse_slowly(chunk: list[str], lines: Lines, field: str) -> NDArray[np.floa
     return np.array(values)
 
 
-def _is_cut(line: str) -> bool:
-    """Tell whether a file ends within the last number of a line of fixed columns."""
-    tokens = [token.lstrip("+-") for token in line.split()]
-    if line.endswith("\n") or len(tokens) < 2:
+def _is_cut(tail: list[str]) -> bool:
+    """Tell from its last two lines whether a file of fixed columns ends within a number."""
+    if tail[-1].endswith("\n"):
         return False
-    lengths = {len(token) for token in tokens[:-1]}
-    return len(lengths) == 1 and len(tokens[-1]) < lengths.pop()
+    *others, last = (len(token.lstrip("+-")) for token in " ".join(tail).split())
+    return len(set(others)) == 1 and last < others[0]
 
 
 def write_numbers(
