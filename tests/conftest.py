@@ -17,6 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pymatgen.core import Molecule
+
 # Before anything is imported that reads them: pools and pytest-xdist bring the parallelism.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -102,3 +104,50 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def repository() -> Path:
     """Give the root of the checkout that the tests stand in."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture
+def water() -> Molecule:
+    """Give a water molecule."""
+    from pymatgen.core import Molecule
+
+    return Molecule(["O", "H", "H"], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of a very small model of H, C and O whose weights are random."""
+    import torch
+
+    from scdp_models.basis.library import lean_basis
+    from scdp_models.basis.shells import shell_charge
+    from scdp_models.checkpoint import Checkpoint, save_checkpoint
+    from scdp_models.density.atomic import AtomicDensity, AtomicReference
+    from scdp_models.nn.config import NetworkConfig
+    from scdp_models.nn.network import DensityNetwork
+
+    basis = lean_basis([1, 6, 8], lmax=(1, 2))
+    config = NetworkConfig(n_layers=1, n_channels=4, lmax=2, n_radial=4, radial_hidden=8)
+    torch.manual_seed(0)
+    charges = {z: float(shell_charge(0, a)) for z, a in ((1, 0.4), (6, 0.5), (8, 0.8))}
+    electrons = {1: 1.0, 6: 4.0, 8: 6.0}
+    atoms = {
+        z: AtomicDensity(electrons[z], (a,), (electrons[z] / charges[z],))
+        for z, a in ((1, 0.4), (6, 0.5), (8, 0.8))
+    }
+    kind = {
+        "electrons": "valence",
+        "pseudopotential": "gth-pbe",
+        "functional": "PBE",
+        "basis": "gth-tzvp",
+        "spin": "restricted",
+        "code": "pyscf",
+    }
+    checkpoint = Checkpoint(
+        network=config,
+        basis=basis,
+        reference=AtomicReference("single Gaussians", atoms),
+        kind=kind,
+        state=DensityNetwork(config, basis).state_dict(),
+    )
+    return save_checkpoint(tmp_path_factory.mktemp("model") / "tiny.safetensors", checkpoint)

@@ -1,0 +1,107 @@
+"""Find the file of a model, wherever it is: on the disk, in a model store, or in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scdp_flows.errors import ModelError, UnknownNameError
+from scdp_flows.settings import get_settings
+from scdp_flows.stores.factory import open_stores
+
+if TYPE_CHECKING:
+    from scdp_models.predict import Model
+
+__all__ = ["find_checkpoint", "load_model"]
+
+_SUFFIX = ".safetensors"
+_CACHE = "checkpoints"
+
+
+def find_checkpoint(model: str, store_path: str | None = None) -> Path:
+    """Return the checkpoint file of a model.
+
+    Parameters
+    ----------
+    model
+        In this order: the path of a ``.safetensors`` file; identifier or name of a model in the
+        model store (of several with one name the newest); name of a model that ships with the
+        package.
+    store_path
+        Folder of the embedded stores; None takes the stores of the settings. Models from a store
+        are copied to the folder ``checkpoints`` in it, once each.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model; the message says where it was looked for.
+    StoreError
+        If the store cannot be read.
+    """
+    path = Path(model).expanduser()
+    if path.suffix == _SUFFIX and path.is_file():
+        return path
+    tried = [f"no file {path}"]
+    if path.suffix != _SUFFIX:
+        for found in (_from_store(model, store_path), _shipped(model)):
+            if isinstance(found, Path):
+                return found
+            tried.append(found)
+    raise ModelError(
+        f"there is no model {model!r}: {'; '.join(tried)}. Give the path of a {_SUFFIX} file, the "
+        "name or identifier of a model in the store, or the name of a shipped model"
+    )
+
+
+def load_model(model: str, store_path: str | None = None, dtype: str = "float32") -> Model:
+    """Load a model; the last few are kept per process.
+
+    Parameters
+    ----------
+    model, store_path
+        See :func:`find_checkpoint`.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its file is no checkpoint of ours.
+    """
+    from scdp_models.errors import CheckpointError
+    from scdp_models.predict import load
+
+    path = find_checkpoint(model, store_path)
+    try:
+        return load(path, dtype)
+    except CheckpointError as error:
+        raise ModelError(
+            f"model {model!r} cannot be used: {error}; give another model or copy the file anew"
+        ) from error
+
+
+def _from_store(model: str, store_path: str | None) -> Path | str:
+    """Return the model's file, or why there is none."""
+    settings = get_settings()
+    folder = settings.STORE_PATH if store_path is None else Path(store_path).expanduser()
+    embedded = store_path is not None or settings.MODEL_STORE is None
+    if embedded and not folder.is_dir():
+        # Looking for a model must not leave an empty store behind.
+        return f"no model store in {folder}"
+    with open_stores(store_path) as stores:
+        try:
+            return stores.models.fetch(model, stores.path / _CACHE)
+        except UnknownNameError as error:
+            known = ", ".join(error.known[:5]) or "none"
+            return f"none in the model store at {stores.path} (there are: {known})"
+
+
+def _shipped(model: str) -> Path | str:
+    """Return the file of a shipped model, or why there is none."""
+    from scdp_models.errors import CheckpointError
+    from scdp_models.predict import pretrained_path
+
+    try:
+        return pretrained_path(model)
+    except CheckpointError as error:
+        return str(error)

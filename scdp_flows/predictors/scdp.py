@@ -1,0 +1,111 @@
+"""Predict densities by a trained model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from monty.json import MSONable
+
+from scdp_flows.errors import ModelError
+from scdp_flows.io.structures import as_arrays
+from scdp_flows.kind import DensityKind
+from scdp_flows.predictors.base import Predicted, check_predictable
+from scdp_flows.predictors.checkpoints import find_checkpoint, load_model
+from scdp_flows.schemas.identity import symbols
+from scdp_flows.schemas.training import file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.density.orbital import OrbitalDensity
+    from scdp_models.predict import Model
+
+__all__ = ["DEFAULT_MODEL", "ScdpPredictor"]
+
+DEFAULT_MODEL = "small-molecules-pbe-gth"
+"""The model that ships with the package."""
+
+
+@dataclass(frozen=True)
+class ScdpPredictor(MSONable):
+    """Predict densities by a trained model.
+
+    Examples
+    --------
+    >>> ScdpPredictor().model
+    'small-molecules-pbe-gth'
+    """
+
+    model: str = DEFAULT_MODEL
+    """Path, identifier or name; see :func:`scdp_flows.predictors.checkpoints.find_checkpoint`."""
+    store_path: str | None = None
+    """Folder of the embedded stores in which the model is sought; None: those of the settings."""
+    dtype: str = "float32"
+    """``"float32"`` or ``"float64"``."""
+    batch_size: int = 8
+    """Structures that pass through the network together."""
+    name: str = "scdp"
+    """Name in documents and tables."""
+
+    def kind(self) -> DensityKind | None:
+        """Return which density the model was trained on."""
+        return DensityKind.from_dict(self._load().kind)
+
+    def model_id(self) -> str | None:
+        """Return the sha256 of the checkpoint."""
+        return file_sha256(find_checkpoint(self.model, self.store_path))
+
+    def predict(self, structure: AtomicStructure) -> OrbitalDensity:
+        """Return the predicted total density of one structure.
+
+        Raises
+        ------
+        StructureError
+            If the structure is malformed, charged or has an open shell.
+        ModelError
+            If the model cannot be loaded or does not know an element.
+        """
+        return next(self.predict_many([structure])).density
+
+    def predict_many(self, structures: Iterable[AtomicStructure]) -> Iterator[Predicted]:
+        """Yield the predicted total density of each structure, in order.
+
+        Only one batch of structures is taken and held at a time.
+        """
+        model = self._load()
+        remaining = iter(structures)
+        while batch := list(islice(remaining, max(1, self.batch_size))):
+            yield from self._predict_batch(model, batch)
+
+    def _load(self) -> Model:
+        return load_model(self.model, self.store_path, self.dtype)
+
+    def _predict_batch(self, model: Model, batch: list[AtomicStructure]) -> Iterator[Predicted]:
+        from scdp_models.errors import ScdpModelsError
+        from scdp_models.predict import Geometry
+
+        for structure in batch:
+            check_predictable(structure)
+            self._check_elements(model, structure)
+        start = time.perf_counter()
+        try:
+            found = model.predict_batch([Geometry(*as_arrays(structure)) for structure in batch])
+        except ScdpModelsError as error:
+            formulas = ", ".join(structure.formula for structure in batch)
+            raise ModelError(f"model {self.model!r} failed on {formulas}: {error}") from error
+        seconds = (time.perf_counter() - start) / len(batch)
+        for prediction in found:
+            yield Predicted(prediction.density, prediction.excess_electrons, seconds)
+
+    def _check_elements(self, model: Model, structure: AtomicStructure) -> None:
+        unknown = sorted(set(as_arrays(structure)[0].tolist()) - set(model.elements))
+        if unknown:
+            missing, known = ", ".join(symbols(unknown)), ", ".join(symbols(model.elements))
+            raise ModelError(
+                f"{structure.formula}: model {self.model!r} does not know {missing}; it knows "
+                f"{known}: choose a model trained on these elements or train one"
+            )

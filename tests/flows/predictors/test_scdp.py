@@ -1,0 +1,62 @@
+"""A trained model as a predictor, also one that a job has yet to make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jobflow import Flow, JobStore, job, run_locally
+from maggma.stores import MemoryStore
+
+from scdp_flows.predictors.scdp import ScdpPredictor
+from scdp_flows.schemas.training import file_sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymatgen.core import Molecule
+
+
+@job
+def _make(path: str) -> dict[str, str]:
+    return {"model_id": path}
+
+
+@job
+def _electrons(predictor: ScdpPredictor, molecule: Molecule) -> float:
+    return predictor.predict(molecule).n_electrons()
+
+
+def test_a_model_that_a_job_makes_is_found_when_the_next_job_runs(
+    tiny_checkpoint: Path, water: Molecule
+) -> None:
+    first = _make(str(tiny_checkpoint))
+    second = _electrons(ScdpPredictor(model=first.output["model_id"]), water)
+    responses: dict[str, Any] = run_locally(
+        Flow([first, second]), log=False, store=JobStore(MemoryStore()), raise_immediately=True
+    )
+    assert abs(responses[second.uuid][1].output - 8) < 1e-5
+
+
+def test_batches_do_not_change_the_prediction(tiny_checkpoint: Path, water: Molecule) -> None:
+    frames = [water.copy() for _ in range(5)]
+    for shift, frame in enumerate(frames):
+        frame.translate_sites(vector=[0.1 * shift, 0, 0])
+    small = list(ScdpPredictor(str(tiny_checkpoint), batch_size=2).predict_many(frames))
+    large = list(ScdpPredictor(str(tiny_checkpoint)).predict_many(iter(frames)))
+    for a, b in zip(small, large, strict=True):
+        np.testing.assert_allclose(a.density.coefficients, b.density.coefficients, atol=1e-5)
+        assert abs(a.excess_electrons - b.excess_electrons) < 1e-4
+
+
+def test_double_precision_is_more_exact(tiny_checkpoint: Path, water: Molecule) -> None:
+    predictor = ScdpPredictor(str(tiny_checkpoint), dtype="float64")
+    moved = water.copy()
+    moved.translate_sites(vector=[3.0, -2.0, 1.0])
+    np.testing.assert_allclose(
+        predictor.predict(water).coefficients, predictor.predict(moved).coefficients, atol=1e-10
+    )
+
+
+def test_the_model_is_identified_by_its_content(tiny_checkpoint: Path) -> None:
+    assert ScdpPredictor(str(tiny_checkpoint)).model_id() == file_sha256(tiny_checkpoint)
