@@ -154,10 +154,10 @@ def check_structure(structure: AtomicStructure) -> None:
     closest = _closest_pair(structure, positions)
     if closest is not None:
         first, second, distance = closest
+        names = f"{atom_label(structure, first)} and {atom_label(structure, second)}"
         message = (
-            f"atoms {atom_label(structure, first)} and {atom_label(structure, second)} overlap: they "
-            f"are {distance:.3f} Å apart, at least {MINIMUM_DISTANCE} Å are expected; check the "
-            "coordinates and their unit (Å)"
+            f"atoms {names} overlap: they are {distance:.3f} Å apart, at least "
+            f"{MINIMUM_DISTANCE} Å are expected; check the coordinates and their unit (Å)"
         )
         raise StructureError(message)
 
