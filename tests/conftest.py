@@ -111,7 +111,7 @@ def water() -> Molecule:
     """Give a water molecule."""
     from pymatgen.core import Molecule
 
-    return Molecule(["O", "H", "H"], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
+    return Molecule(["O", "H", "H"], [[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]])
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from scdp_flows.predictors.checkpoints import load_model
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from jobflow import OutputReference
+
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
@@ -36,7 +38,7 @@ class AtomicPredictor(MSONable):
     'atomic'
     """
 
-    model: str | None = None
+    model: str | OutputReference | None = None
     """Model whose atoms are used; see :func:`scdp_flows.predictors.checkpoints.find_checkpoint`."""
     store_path: str | None = None
     """Folder of the embedded stores in which the model is sought; None: those of the settings."""
@@ -101,7 +103,7 @@ class AtomicPredictor(MSONable):
                 raise ModelError(f"{structure.formula}: {error}") from error
             yield Predicted(density, 0.0, time.perf_counter() - start)
 
-    def _model(self) -> str:
+    def _model(self) -> str | OutputReference:
         if self.model is None:
             raise ModelError(
                 f"predictor {self.name!r} has neither a model nor atoms; give model= or reference="

@@ -10,6 +10,8 @@ from scdp_flows.settings import get_settings
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
+    from jobflow import OutputReference
+
     from scdp_models.predict import Model
 
 __all__ = ["find_checkpoint", "load_model"]
@@ -18,7 +20,7 @@ _SUFFIX = ".safetensors"
 _CACHE = "checkpoints"
 
 
-def find_checkpoint(model: str, store_path: str | None = None) -> Path:
+def find_checkpoint(model: str | OutputReference, store_path: str | None = None) -> Path:
     """Return the checkpoint file of a model.
 
     Parameters
@@ -38,6 +40,11 @@ def find_checkpoint(model: str, store_path: str | None = None) -> Path:
     StoreError
         If the store cannot be read.
     """
+    if not isinstance(model, str):
+        raise ModelError(
+            f"the model is {model}, not a name: where it is the output of a job, give the "
+            "predictor to the make() of a job, which replaces the reference when it runs"
+        )
     path = Path(model).expanduser()
     if path.suffix == _SUFFIX and path.is_file():
         return path
@@ -53,7 +60,9 @@ def find_checkpoint(model: str, store_path: str | None = None) -> Path:
     )
 
 
-def load_model(model: str, store_path: str | None = None, dtype: str = "float32") -> Model:
+def load_model(
+    model: str | OutputReference, store_path: str | None = None, dtype: str = "float32"
+) -> Model:
     """Load a model; the last few are kept per process.
 
     Parameters

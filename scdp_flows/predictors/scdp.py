@@ -20,6 +20,8 @@ from scdp_flows.schemas.training import file_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from jobflow import OutputReference
+
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.density.orbital import OrbitalDensity
     from scdp_models.predict import Model
@@ -40,7 +42,7 @@ class ScdpPredictor(MSONable):
     'small-molecules-pbe-gth'
     """
 
-    model: str = DEFAULT_MODEL
+    model: str | OutputReference = DEFAULT_MODEL
     """Path, identifier or name; see :func:`scdp_flows.predictors.checkpoints.find_checkpoint`."""
     store_path: str | None = None
     """Folder of the embedded stores in which the model is sought; None: those of the settings."""

@@ -32,17 +32,10 @@ def test_it_counts_electrons_and_moves_with_the_molecule(
 
 
 def test_many_are_as_one_by_one(predictor: Predictor, water: Molecule) -> None:
-    methanol = Molecule(
-        ["C", "O", "H", "H", "H", "H"],
-        [
-            [0, 0, 0],
-            [1.4, 0, 0],
-            [-0.4, 1, 0],
-            [-0.4, -0.5, 0.9],
-            [-0.4, -0.5, -0.9],
-            [1.7, 0.9, 0],
-        ],
+    positions = np.array(
+        [[0, 0, 0], [1.4, 0, 0], [-0.4, 1, 0], [-0.4, -0.5, 0.9], [-0.4, -0.5, -0.9], [1.7, 0.9, 0]]
     )
+    methanol = Molecule(["C", "O", "H", "H", "H", "H"], positions)
     together = list(predictor.predict_many([water, methanol]))
     for predicted, structure in zip(together, [water, methanol], strict=True):
         alone = predictor.predict(structure)
@@ -67,7 +60,7 @@ def test_it_knows_its_kind(predictor: Predictor) -> None:
 def test_an_unknown_element_is_named(predictor: Predictor) -> None:
     silane = Molecule(
         ["Si", "H", "H", "H", "H"],
-        [[0, 0, 0], [0.9, 0.9, 0.9], [-0.9, -0.9, 0.9], [-0.9, 0.9, -0.9], [0.9, -0.9, -0.9]],
+        [[0.0, 0.0, 0.0], [0.9, 0.9, 0.9], [-0.9, -0.9, 0.9], [-0.9, 0.9, -0.9], [0.9, -0.9, -0.9]],
     )
     with pytest.raises(ModelError, match=r"Si|14"):
         predictor.predict(silane)

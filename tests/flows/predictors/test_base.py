@@ -54,6 +54,6 @@ def test_a_crystal_with_an_odd_number_of_electrons_per_cell_is_predictable() -> 
 
 
 def test_a_triplet_is_refused() -> None:
-    oxygen = Molecule(["O", "O"], [[0, 0, 0], [0, 0, 1.2]], spin_multiplicity=3)
+    oxygen = Molecule(["O", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.2]], spin_multiplicity=3)
     with pytest.raises(StructureError, match="multiplicity 3"):
         check_predictable(oxygen)

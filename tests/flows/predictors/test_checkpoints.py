@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from jobflow import OutputReference
 
 from scdp_flows.errors import ModelError
 from scdp_flows.predictors.checkpoints import find_checkpoint, load_model
@@ -73,3 +74,8 @@ def test_a_wrong_checkpoint_is_a_model_error(tmp_path: Path) -> None:
     wrong.write_bytes(b"no tensors at all")
     with pytest.raises(ModelError, match=r"wrong\.safetensors.*truncated"):
         load_model(str(wrong))
+
+
+def test_a_reference_that_nobody_resolved_is_explained() -> None:
+    with pytest.raises(ModelError, match="output of a job"):
+        find_checkpoint(OutputReference("1234"))
