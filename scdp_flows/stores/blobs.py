@@ -246,7 +246,7 @@ class FolderBlobStore(BlobStore):
         file = self._file(key, codec)
         try:
             return file.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise BlobError(

@@ -7,6 +7,7 @@ its collections. What SQLite can decide by itself it is told by ``sql_prefilter`
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def matches(criteria: Mapping[str, Any], document: Document) -> bool:
     """
     try:
         return bool(filter_applies(criteria, document))
-    except (OperationFailure, NotImplementedError, TypeError) as error:
+    except (OperationFailure, NotImplementedError, TypeError, re.error) as error:
         raise StoreError(
             f"cannot evaluate the query {criteria!r}: {error}; correct its operators and values"
         ) from error

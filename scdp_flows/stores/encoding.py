@@ -36,16 +36,11 @@ def encode_document(document: Any, *, where: str) -> str:
     StoreError
         If the document holds an array, is no document, or holds what JSON cannot.
     """
-    path = find_array(document)
-    if path is not None:
-        raise StoreError(
-            f"{where}: field {path!r} is an array and documents hold none; put arrays in a blob "
-            "and store its reference"
-        )
     try:
         text = json.dumps(document, default=_default, allow_nan=False)
     except (TypeError, ValueError):
-        # Keys that are no strings, NaN and infinity are rare, so only they pay for a second pass.
+        # Arrays, keys that are no strings, NaN and infinity are rare: only they pay for a search
+        # and a second pass.
         text = _encode_slowly(document, where)
     if not text.startswith("{"):
         raise StoreError(f"{where}: a document is a dictionary, found {type(document).__name__}")
@@ -76,6 +71,8 @@ def _array_paths(value: Any, path: str) -> Iterator[str]:
 
 
 def _default(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        raise TypeError("arrays are refused")
     try:
         return json_util.default(value, _OPTIONS)
     except (TypeError, ValueError):
@@ -84,7 +81,13 @@ def _default(value: Any) -> Any:
 
 def _encode_slowly(document: Any, where: str) -> str:
     try:
+        path = find_array(document)
+        if path is not None:
+            raise StoreError(
+                f"{where}: field {path!r} is an array and documents hold none; put arrays in a "
+                "blob and store its reference"
+            )
         plain = jsanitize(document, allow_bson=True, recursive_msonable=True)
         return json_util.dumps(plain, json_options=_OPTIONS, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{where}: cannot write the document as JSON: {error}") from error

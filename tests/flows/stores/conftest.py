@@ -1,0 +1,44 @@
+"""Documents and arrays to store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from scdp_flows.schemas.density import DensityDoc
+from scdp_flows.stores.blobs import FolderBlobStore
+from scdp_flows.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture
+def density_doc(example: Callable[[str], dict[str, Any]]) -> DensityDoc:
+    """Give a document of a density that is not stored yet."""
+    return DensityDoc.model_validate(example("density")).updated(blobs={})
+
+
+@pytest.fixture
+def arrays() -> dict[str, dict[str, NDArray[Any]]]:
+    """Give the arrays of a density by role."""
+    grid = np.exp(-np.linspace(0, 5, 120, dtype=np.float32)).reshape(4, 5, 6)
+    return {"grid": {"values": grid}, "orbital": {"coefficients": np.arange(7.0)}}
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """Give an open, empty store."""
+    with SqliteStore(tmp_path / "docs.sqlite", "docs", key="name") as store:
+        yield store
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> FolderBlobStore:
+    """Give an empty folder of blobs."""
+    return FolderBlobStore(tmp_path / "blobs")
