@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scdp_models.basis.shells import BasisSet
 from scdp_models.density.atomic import AtomicReference
-from scdp_models.errors import CheckpointError, ScdpModelsError
+from scdp_models.errors import CheckpointError
 from scdp_models.nn.config import NetworkConfig
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Checkpoint:
         Parameter and buffer name → tensor.
     training
         How it was trained and what its errors are; free-form JSON.
+    source
+        The file it was read from, for messages.
     """
 
     network: NetworkConfig
@@ -58,6 +60,7 @@ class Checkpoint:
     kind: Mapping[str, Any]
     state: Mapping[str, torch.Tensor]
     training: Mapping[str, Any] = field(default_factory=dict)
+    source: Path | None = None
 
     def header(self) -> dict[str, Any]:
         """Return what is written as JSON."""
@@ -87,7 +90,11 @@ class Checkpoint:
         try:
             network.load_state_dict(dict(self.state))
         except RuntimeError as error:
-            msg = f"the weights do not fit the settings stored beside them: {error}"
+            where = self.source or "this checkpoint"
+            msg = (
+                f"the weights in {where} do not fit the settings stored beside them: {error}; "
+                "export the model again"
+            )
             raise CheckpointError(msg) from error
         return network.eval()
 
@@ -108,7 +115,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     from safetensors.torch import save
 
     destination = Path(path)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()
+    }
     payload = save(tensors, metadata={_METADATA_KEY: json.dumps(checkpoint.header())})
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +156,15 @@ def _read(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
     return metadata[_METADATA_KEY], state
 
 
+def _refuse_other_versions(header: Mapping[str, Any]) -> None:
+    if header["format"] != _FORMAT or int(header["version"]) > FORMAT_VERSION:
+        msg = (
+            f"it has format {header['format']!r} version {header['version']}; this version reads "
+            f"{_FORMAT!r} up to {FORMAT_VERSION}. Upgrade scdp-flows"
+        )
+        raise CheckpointError(msg)
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint.
 
@@ -160,12 +178,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     text, state = _read(source)
     try:
         header = json.loads(text)
-        if header["format"] != _FORMAT or int(header["version"]) > FORMAT_VERSION:
-            msg = (
-                f"{source} has format {header['format']!r} version {header['version']}; this "
-                f"version reads {_FORMAT!r} up to {FORMAT_VERSION}. Upgrade scdp-flows"
-            )
-            raise CheckpointError(msg)
+        _refuse_other_versions(header)
         return Checkpoint(
             network=NetworkConfig.from_dict(header["network"]),
             basis=BasisSet.from_dict(header["basis"]),
@@ -173,9 +186,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             kind=header["kind"],
             state=state,
             training=header.get("training", {}),
+            source=source,
         )
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, ScdpModelsError, json.JSONDecodeError) as error:
+    except CheckpointError as error:
+        msg = f"{source} cannot be used: {error}"
+        raise CheckpointError(msg) from error
+    except KeyError as error:
+        msg = f"the header of {source} lacks the field {error}; export the model again"
+        raise CheckpointError(msg) from error
+    except (TypeError, ValueError, AttributeError) as error:
         msg = f"{source} has a damaged header ({error!r}); export the model again"
         raise CheckpointError(msg) from error

@@ -26,6 +26,7 @@ __all__ = [
     "Neighbours",
     "build_graph",
     "charge_groups",
+    "checked_structure",
     "collate",
     "find_neighbours",
     "smooth_switch",
@@ -202,6 +203,25 @@ def charge_groups(
     return ChargeGroups(np.concatenate(members), np.concatenate(groups), np.concatenate(weights))
 
 
+def checked_structure(
+    numbers: ArrayLike, positions: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return atomic numbers ``(n,)`` and positions ``(n, 3)`` (Å) as arrays that fit.
+
+    Raises
+    ------
+    GraphError
+        If there are none, or their shapes do not belong together.
+    """
+    z, points = np.asarray(numbers, dtype=np.int64), np.asarray(positions, dtype=float)
+    if z.ndim != 1 or not len(z) or points.shape != (len(z), 3):
+        msg = (
+            f"numbers and positions have shapes {z.shape} and {points.shape}; expected (n,), (n, 3)"
+        )
+        raise GraphError(msg)
+    return z, points
+
+
 @dataclass(frozen=True)
 class AtomGraph:
     """One structure, or a batch of them, as tensors.
@@ -294,11 +314,7 @@ def build_graph(
     """
     import torch
 
-    z = np.asarray(numbers, dtype=np.int64)
-    points = np.asarray(positions, dtype=float)
-    if not len(z) or points.shape != (len(z), 3):
-        msg = f"{len(z)} atomic numbers, positions of shape {points.shape}; expected (n, 3), n > 0"
-        raise GraphError(msg)
+    z, points = checked_structure(numbers, positions)
     switch = np.ones(len(z)) if weights is None else np.asarray(weights, dtype=float)
     pairs = find_neighbours(points, cutoff, cell=cell, pbc=pbc)
     source, target = pairs.source, pairs.target

@@ -4,7 +4,8 @@ Examples
 --------
 >>> from scdp_models.predict import load_pretrained  # doctest: +SKIP
 >>> model = load_pretrained()  # doctest: +SKIP
->>> density = model.predict([8, 1, 1], [[0, 0, 0], [0, 0, 0.96], [0.93, 0, -0.24]])  # doctest: +SKIP
+>>> water = [[0, 0, 0], [0, 0, 0.96], [0.93, 0, -0.24]]
+>>> density = model.predict([8, 1, 1], water)  # doctest: +SKIP
 >>> round(density.n_electrons(), 6)  # doctest: +SKIP
 8.0
 """
@@ -22,7 +23,7 @@ from scdp_models.basis.shells import MIDPOINT
 from scdp_models.checkpoint import Checkpoint, load_checkpoint
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import CheckpointError
-from scdp_models.graph import build_graph, collate
+from scdp_models.graph import build_graph, checked_structure, collate
 from scdp_models.virtual_nodes import bond_midpoints
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ DEFAULT_PRETRAINED = "small-molecules-pbe-gth"
 
 
 class Geometry(NamedTuple):
-    """A structure as arrays: numbers ``(n,)``, positions ``(n, 3)`` Å, cell ``(3, 3)`` Å or None."""
+    """A structure as arrays; for shapes and units see :meth:`Model.predict`."""
 
     numbers: ArrayLike
     positions: ArrayLike
@@ -143,6 +144,8 @@ class Model:
         """
         import torch
 
+        if not geometries:
+            return []
         prepared = [self._graph(geometry) for geometry in geometries]
         batch = collate(prepared).to(self._dtype)
         with torch.no_grad():
@@ -172,8 +175,7 @@ class Model:
         return flat.numpy(), excess.numpy()
 
     def _graph(self, geometry: Geometry) -> AtomGraph:
-        numbers = np.asarray(geometry.numbers, dtype=np.int64)
-        positions = np.asarray(geometry.positions, dtype=float).reshape(-1, 3)
+        numbers, positions = checked_structure(geometry.numbers, geometry.positions)
         weights = np.ones(len(numbers))
         if self._checkpoint.basis.has_midpoints:
             if geometry.virtual_positions is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scdp_models.errors import GraphError
-from scdp_models.graph import SHORTEST_DISTANCE, find_neighbours, smooth_switch
+from scdp_models.graph import SHORTEST_DISTANCE, checked_structure, find_neighbours, smooth_switch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,11 +74,7 @@ def bond_midpoints(
     GraphError
         If an element has no covalent radius, or two atoms coincide.
     """
-    z = np.asarray(numbers, dtype=np.int64)
-    points = np.asarray(positions, dtype=float)
-    if points.shape != (len(z), 3):
-        msg = f"{len(z)} atomic numbers, positions of shape {points.shape}; expected (n, 3)"
-        raise GraphError(msg)
+    z, points = checked_structure(numbers, positions)
     unknown = sorted(set(z.tolist()) - set(COVALENT_RADII))
     if unknown:
         msg = f"no covalent radius for atomic numbers {unknown}; bond midpoints cover H to Kr"

@@ -11,6 +11,7 @@ from scdp_models.basis.shells import MIDPOINT
 from scdp_models.density.coulomb import charge_constrained_fit, coulomb_matrix
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import DensityError
+from scdp_models.virtual_nodes import bond_midpoints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,14 +61,33 @@ class TrainingSample:
     grid: GridLabel | None = None
 
 
-def make_sample(  # noqa: PLR0913 - the parts of a sample
+def _centres(
+    fitted: OrbitalDensity, basis: BasisSet
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return species, positions and switches of the centres a network sees."""
+    atoms = fitted.numbers != MIDPOINT
+    numbers, positions, switch = (
+        fitted.numbers[atoms],
+        fitted.positions[atoms],
+        np.ones(atoms.sum()),
+    )
+    if not basis.has_midpoints:
+        return numbers, positions, switch
+    middles = bond_midpoints(numbers, positions)
+    return (
+        np.concatenate([numbers, np.full(len(middles.weights), MIDPOINT)]),
+        np.concatenate([positions, middles.positions]),
+        np.concatenate([switch, middles.weights]),
+    )
+
+
+def make_sample(
     key: str,
     fitted: OrbitalDensity,
     basis: BasisSet,
     reference: AtomicReference,
     *,
     target: str = "delta",
-    weights: NDArray[np.float64] | None = None,
     grid: GridLabel | None = None,
 ) -> TrainingSample:
     """Turn a fitted label into a sample in the wanted basis and target.
@@ -80,26 +100,28 @@ def make_sample(  # noqa: PLR0913 - the parts of a sample
         Fit of the total density. Its own shells may differ from `basis`: it is then projected
         in the Coulomb metric, at the cost of one linear solve.
     basis
-        Shells the network predicts.
+        Shells the network predicts. If it has a set for bond midpoints, these are placed by the
+        rule that predictions follow, wherever the fit had its own.
     reference
         Atomic densities subtracted for ``target="delta"``.
     target
         ``"delta"`` or ``"total"``.
-    weights
-        Switch of virtual centres.
     grid
         Grid label to carry along.
 
     Raises
     ------
     DensityError
-        If the fit is periodic (its Coulomb metric has no closed form here).
+        If the fit is periodic (its Coulomb metric has no closed form here), or the target unknown.
     """
+    if target not in ("delta", "total"):
+        msg = f"unknown target {target!r} for label {key}; known: delta, total"
+        raise DensityError(msg)
     if any(fitted.pbc):
         msg = f"label {key} is periodic; closed-form Coulomb targets are for molecules"
         raise DensityError(msg)
-    kept = np.ones(len(fitted.numbers), bool) if basis.has_midpoints else fitted.numbers != MIDPOINT
-    template = OrbitalDensity.from_basis(basis, fitted.numbers[kept], fitted.positions[kept])
+    numbers, positions, weights = _centres(fitted, basis)
+    template = OrbitalDensity.from_basis(basis, numbers, positions)
     metric = coulomb_matrix(template)
     density = fitted
     if target == "delta":
@@ -113,7 +135,7 @@ def make_sample(  # noqa: PLR0913 - the parts of a sample
         template=OrbitalDensity.from_basis(
             basis, template.numbers, template.positions, coefficients=coefficients
         ),
-        weights=np.ones(len(template.numbers)) if weights is None else weights,
+        weights=weights,
         metric=metric.astype(np.float32),
         grid=grid,
     )

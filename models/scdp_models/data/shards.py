@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardReader", "pack_shard", "write_shard"]
 
 _VERSION = "1"
+_OPEN_SHARDS = 16
 
 
 def _arrays(sample: TrainingSample) -> dict[str, NDArray[np.generic]]:
@@ -53,6 +55,24 @@ def write_shard(path: str | Path, samples: Sequence[TrainingSample]) -> Path:
     return destination
 
 
+class _OpenShard(NamedTuple):
+    """A memory-mapped file, and the names of the arrays of each of its samples."""
+
+    stream: Any
+    names: dict[int, list[str]]
+
+
+def _open_shard(path: Path) -> _OpenShard:
+    from safetensors import safe_open
+
+    stream: Any = safe_open(path, framework="np")
+    names: dict[int, list[str]] = {}
+    for name in stream.keys():  # noqa: SIM118 - not a mapping
+        row, _, array = name.partition("/")
+        names.setdefault(int(row), []).append(array)
+    return _OpenShard(stream, names)
+
+
 class ShardReader:
     """Random access to the samples of several shards without holding them in memory.
 
@@ -71,6 +91,8 @@ class ShardReader:
         self.paths = [Path(path) for path in paths]
         self._rows: list[tuple[int, int]] = []
         self.keys: list[str] = []
+        # Reading the header of a large shard takes longer than reading a sample.
+        self._opened = lru_cache(maxsize=_OPEN_SHARDS)(_open_shard)
         for number, path in enumerate(self.paths):
             keys = self._keys(path)
             self.keys.extend(keys)
@@ -97,16 +119,9 @@ class ShardReader:
 
     def __getitem__(self, index: int) -> TrainingSample:
         """Read one sample."""
-        from safetensors import safe_open
-
         shard, row = self._rows[index]
-        prefix = f"{row}/"
-        with safe_open(self.paths[shard], framework="np") as stream:
-            arrays = {
-                name.removeprefix(prefix): stream.get_tensor(name)
-                for name in stream.keys()  # noqa: SIM118 - not a mapping
-                if name.startswith(prefix)
-            }
+        opened = self._opened(self.paths[shard])
+        arrays = {name: opened.stream.get_tensor(f"{row}/{name}") for name in opened.names[row]}
         density = {
             name.removeprefix("density."): array
             for name, array in arrays.items()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["AveragedWeights"]
 
@@ -37,8 +40,8 @@ class AveragedWeights(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401 - Lightning's signature
+        outputs: torch.Tensor | Mapping[str, Any] | None,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Move the average towards the weights of this step.

@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import Dataset
 
 from scdp_models.data.probes import draw_probes
-from scdp_models.data.sampling import StepBatches
 from scdp_models.graph import AtomGraph, build_graph, collate
 
 if TYPE_CHECKING:
+    from scdp_models.data.sampling import StepBatches
     from scdp_models.data.shards import ShardReader
     from scdp_models.density.atomic import AtomicReference
 

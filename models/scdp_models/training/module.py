@@ -74,7 +74,7 @@ class DensityModule(pl.LightningModule):
         loss = self.structure_losses(batch).mean()
         self.log("validation_loss", loss, batch_size=len(batch.targets))
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's return type is a wide union
+    def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""
         config = self.config
         optimizer = torch.optim.Adam(self.parameters(), lr=config.learning_rate, betas=config.betas)

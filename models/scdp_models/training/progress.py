@@ -1,4 +1,4 @@
-"""What a run tells the outside: a metrics file, a progress bar, a stop when the loss is not finite."""
+"""What a run tells the outside: a metrics file, a progress bar, a stop at a non-finite loss."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
+import torch
 from tqdm import tqdm
 
 from scdp_models.errors import TrainingError
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Mapping
 
 __all__ = ["FiniteLoss", "MetricsFile", "ProgressBar", "read_metrics"]
 
@@ -98,8 +99,8 @@ class ProgressBar(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401 - Lightning's signature
+        outputs: torch.Tensor | Mapping[str, Any] | None,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Advance by one step."""
@@ -131,8 +132,8 @@ class FiniteLoss(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: torch.Tensor | dict[str, torch.Tensor] | None,
-        batch: Any,  # noqa: ANN401 - Lightning's signature
+        outputs: torch.Tensor | Mapping[str, Any] | None,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Check the loss of the step.
@@ -143,7 +144,7 @@ class FiniteLoss(pl.Callback):
             If it is NaN or infinite.
         """
         del pl_module, batch, batch_idx
-        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        loss = outputs if isinstance(outputs, torch.Tensor) else (outputs or {}).get("loss")
         if loss is not None and not math.isfinite(float(loss)):
             msg = f"non-finite loss at step {trainer.global_step}; lower the learning rate"
             raise TrainingError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,19 @@ from scdp_models.training.module import DensityModule
 from scdp_models.training.progress import FiniteLoss, MetricsFile, ProgressBar, read_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["MODEL_FILE", "RunResult", "run"]
 
 MODEL_FILE = "model.safetensors"
 _METRICS_FILE = "metrics.jsonl"
 _STATE_FILE = "last.ckpt"
+# Batches are made in this process, folders are resumed on purpose, rounds are short.
+_ADVICE = (
+    ".*does not have many workers.*",
+    ".*exists and is not empty.*",
+    ".*number of training batches.*",
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,6 @@ def run(folder: str | Path) -> RunResult:
     config = specification.training
     if config.threads:
         torch.set_num_threads(config.threads)
-    _quiet()
     reference = AtomicReference.from_dict(specification.reference)
     source = _source(specification, specification.training_shards, reference)
     if not len(source.reader):
@@ -158,16 +164,24 @@ def run(folder: str | Path) -> RunResult:
     validation = _source(specification, specification.validation_shards, reference)
     network = _build_network(specification, source, reference)
     module = DensityModule(network, config, (source, validation))
-    trainer = _trainer(place, specification, validate=len(validation.reader) > 0)
     state = place / _STATE_FILE
-    trainer.fit(module, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+    with _quiet():
+        trainer = _trainer(place, specification, validate=len(validation.reader) > 0)
+        trainer.fit(module, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
     model = _export(place, specification, module, reference)
     return RunResult(model, read_metrics(place / _METRICS_FILE))
 
 
-def _quiet() -> None:
-    """Silence Lightning's advice that does not apply here."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for advice in (".*does not have many workers.*", ".*exists and is not empty.*",
-                   ".*number of training batches.*"):
-        warnings.filterwarnings("ignore", message=advice)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's advice that does not apply here, for as long as it runs."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for advice in _ADVICE:
+                warnings.filterwarnings("ignore", message=advice)
+            yield
+    finally:
+        logger.setLevel(level)
