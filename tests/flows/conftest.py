@@ -1,15 +1,36 @@
-"""Stored examples of every document."""
+"""Stored examples of every document, and a DFT code that costs nothing."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import pytest
+from pymatgen.core import Molecule
+
+from scdp_flows.density import ChargeDensity
+from scdp_flows.dft.base import DftCode, Fit, FitInfo, Label, Outcome, ScfInfo, ScfStart
+from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.io.structures import (
+    as_arrays,
+    check_closed_shell,
+    check_structure,
+    molecule_box,
+)
+from scdp_flows.kind import DensityKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.basis.shells import BasisSet
+    from scdp_models.density.atomic import AtomicReference
+    from scdp_models.density.orbital import OrbitalDensity
 
 Example = dict[str, Any]
 
@@ -24,3 +45,151 @@ def example(repository: Path) -> Callable[[str], Example]:
         return content
 
     return load
+
+
+@dataclass(frozen=True)
+class GaussianCode(DftCode):
+    """A DFT code in closed form: spherical atoms, each polarised towards its neighbours.
+
+    Knows H, C and O, costs milliseconds, and keeps a list of what it computed.
+    """
+
+    spacing: float = 0.35
+    padding: float = 3.0
+    functional: str = "PBE"
+    computed: ClassVar[list[str]] = []
+
+    def kind(self) -> DensityKind:
+        return DensityKind("valence", "gth-pbe", self.functional, "gth-tzvp", code="gaussian")
+
+    def settings_hash(self) -> str:
+        return f"{self.functional}-{self.spacing}-{self.padding}"
+
+    def atomic_reference(self, elements: Iterable[int]) -> AtomicReference:
+        from scdp_models.basis.shells import shell_charge
+        from scdp_models.density.atomic import AtomicDensity, AtomicReference
+
+        known = {1: (1.0, 0.5), 6: (4.0, 0.5), 8: (6.0, 0.8)}
+        atoms = {
+            z: AtomicDensity(n, (a,), (n / float(shell_charge(0, a)),))
+            for z, (n, a) in known.items()
+            if z in set(elements)
+        }
+        return AtomicReference("single Gaussians", atoms)
+
+    def label_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        fit_basis: BasisSet | None = None,
+        *,
+        n_processes: int | None = None,  # noqa: ARG002 - it needs no processes
+    ) -> Iterator[Outcome[Label]]:
+        for index, structure in enumerate(structures):
+            try:
+                yield Outcome(index, self._label(structure, fit_basis))
+            except ScdpFlowsError as error:
+                yield Outcome(index, None, error)
+
+    def compare_starts_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, OrbitalDensity]],
+        *,
+        n_processes: int | None = None,  # noqa: ARG002 - it needs no processes
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        pairs = zip(structures, densities, strict=True)
+        for index, (structure, given) in enumerate(pairs):
+            try:
+                yield Outcome(index, self.seeded_comparison(structure, given))
+            except ScdpFlowsError as error:
+                yield Outcome(index, None, error)
+
+    def seeded_comparison(
+        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity]
+    ) -> list[ScfStart]:
+        from scdp_models.density.coulomb import coulomb_error
+
+        label = self._label(structure, None)
+        assert label.fit is not None
+        exact = label.fit.density
+        errors = {name: coulomb_error(density, exact) for name, density in densities.items()}
+        starts = {"default": 10, **dict.fromkeys(errors, 7), "exact": 4}
+        return [
+            ScfStart(
+                start=name,
+                seed_used=name != "default",
+                fallback_reason=None,
+                converged=True,
+                iterations=iterations,
+                fock_builds=iterations + 1,
+                energy_ha=-1.0,
+                energy_ev=-27.2,
+                cpu_s=0.1,
+                wall_s=0.1,
+                coulomb_error_ha=errors.get(name),
+            )
+            for name, iterations in starts.items()
+        ]
+
+    def _label(self, structure: AtomicStructure, fit_basis: BasisSet | None) -> Label:
+        from scdp_models.basis.library import lean_basis
+        from scdp_models.density.evaluate import evaluate_on_grid
+
+        check_structure(structure)
+        check_closed_shell(structure)
+        numbers, positions, _, _ = as_arrays(structure)
+        if not set(numbers.tolist()) <= {1, 6, 8}:
+            raise CalculationError(f"{structure.formula}: an element has no pseudopotential")
+        self.computed.append(structure.formula)
+        atoms = self.atomic_reference(numbers.tolist()).superposition(numbers, positions)
+        difference = _polarisation(fit_basis or lean_basis(numbers), numbers, positions)
+        box = molecule_box(positions, spacing=self.spacing, padding=self.padding)
+        total = atoms + difference
+        values = evaluate_on_grid(total, box.origin, box.cell, box.shape)
+        density = ChargeDensity(values, box.cell, box.origin, numbers, positions, kind=self.kind())
+        n_electrons = round(total.n_electrons())
+        fit = FitInfo("lean", difference.n_functions, 0.0, total.n_electrons(), 0.0)
+        scf = ScfInfo(-27.2, 10, 11, 5, 0.1, 0.1, conv_tol_ha=1e-7, grid_level=1)
+        error = density.integral() - n_electrons
+        return Label(density, scf, Fit(atoms, difference, fit), n_electrons, error, 0.1, 0.1)
+
+
+def _polarisation(
+    basis: BasisSet, numbers: NDArray[np.int64], positions: NDArray[np.float64]
+) -> OrbitalDensity:
+    """Put on each atom a p function that points to its neighbours."""
+    from scdp_models.density.orbital import OrbitalDensity
+
+    kept = basis.restricted_to(numbers.tolist())
+    density = OrbitalDensity.from_basis(kept, numbers, positions)
+    coefficients = density.coefficients.copy()
+    vectors = positions[None] - positions[:, None]
+    weights = numbers * np.exp(-np.linalg.norm(vectors, axis=-1))
+    pulls = 0.02 * (weights[..., None] * vectors).sum(axis=1)
+    for atom, pull in enumerate(pulls):
+        own = (density.shell_centres == atom) & (density.shell_ls == 1)
+        first = density.shell_offsets[np.flatnonzero(own)[1]]
+        coefficients[first : first + 3] = pull[[1, 2, 0]]
+    return replace(density, coefficients=coefficients)
+
+
+@pytest.fixture
+def gaussian_code() -> GaussianCode:
+    """Give a DFT code that costs nothing; ``computed`` lists what it has computed."""
+    GaussianCode.computed.clear()
+    return GaussianCode()
+
+
+@pytest.fixture
+def molecules() -> list[Molecule]:
+    """Give six small molecules of H, C and O, some of them alike."""
+    water = [[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]]
+    methane = 0.63 * np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]])
+    return [
+        Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]]),
+        Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.80]]),
+        Molecule(["O", "H", "H"], water),
+        Molecule(["O", "H", "H"], 1.05 * np.array(water)),
+        Molecule(["C", "H", "H", "H", "H"], methane),
+        Molecule(["C", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.13]]),
+    ]

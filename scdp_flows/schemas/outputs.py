@@ -1,0 +1,82 @@
+"""Define the small documents that jobs hand to the next job."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from scdp_flows.schemas.part import ScdpPart
+
+__all__ = [
+    "EvaluationOutput",
+    "LabelOutput",
+    "PredictionOutput",
+    "Refusal",
+    "SeedOutput",
+]
+
+
+class Refusal(ScdpPart):
+    """Say why one item of a batch has no result."""
+
+    index: int = Field(ge=0, description="Position in the batch.")
+    item: str = Field(description="What it was: a formula or a file.")
+    error: str = Field(description="Class of the error, such as 'StructureError'.")
+    reason: str = Field(description="What was found, what was expected and what to do.")
+
+    @classmethod
+    def from_error(cls, index: int, item: str, error: Exception) -> Self:
+        """Describe an error."""
+        return cls(index=index, item=item, error=type(error).__name__, reason=str(error))
+
+
+class LabelOutput(ScdpPart):
+    """Say what became of a batch of structures or files."""
+
+    density_ids: list[str] = Field(
+        description="Identifiers of the stored densities, each once, in the order of the batch."
+    )
+    failed: list[Refusal] = Field(
+        default_factory=list, description="What has no density, and why; in the order of the batch."
+    )
+    n_new: int = Field(default=0, ge=0, description="Densities that were made now.")
+    n_reused: int = Field(default=0, ge=0, description="Densities that were there before.")
+    seconds: float = Field(default=0.0, ge=0, description="Elapsed time of the batch in s.")
+
+
+class PredictionOutput(ScdpPart):
+    """Say what a batch of predictions made."""
+
+    prediction_ids: list[str] = Field(description="Identifiers, in the order of the structures.")
+    files: list[list[str]] = Field(
+        default_factory=list, description="Files written for each structure, absolute paths."
+    )
+    failed: list[Refusal] = Field(
+        default_factory=list, description="Structures without a prediction, and why."
+    )
+
+
+class EvaluationOutput(ScdpPart):
+    """Point to evaluations and give their main numbers."""
+
+    evaluation_ids: list[str] = Field(description="Identifiers, one per predictor.")
+    summary: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="Mean of each metric by predictor; the names end in their units.",
+    )
+
+
+class SeedOutput(ScdpPart):
+    """Point to seed comparisons and give their main numbers."""
+
+    seed_ids: list[str] = Field(description="Identifiers, in the order of the structures.")
+    failed: list[Refusal] = Field(
+        default_factory=list, description="Structures without a comparison, and why."
+    )
+    mean_iterations: dict[str, float] = Field(
+        default_factory=dict, description="Mean number of SCF iterations by start."
+    )
+    n_new: int = Field(default=0, ge=0, description="Comparisons that were made now.")
+    n_reused: int = Field(default=0, ge=0, description="Comparisons that were there before.")
+    details: dict[str, Any] = Field(default_factory=dict, description="Further numbers.")
