@@ -225,8 +225,11 @@ def charge_constrained_fit(
     Raises
     ------
     DensityError
-        If the metric is not positive definite (two centres on one place).
+        If the metric is not positive definite (two centres on one place), or an input is NaN.
     """
+    if not (np.isfinite(matrix).all() and np.isfinite(right_hand_side).all()):
+        msg = "the metric or the right-hand side of the fit holds NaN or infinity"
+        raise DensityError(msg)
     regular = matrix + np.diag(ridge * np.diag(matrix))
     try:
         factor = cho_factor(regular, lower=True)

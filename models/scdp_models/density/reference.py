@@ -31,8 +31,12 @@ _NEGLIGIBLE = 1e-14
 
 
 class _ShellGroup(NamedTuple):
-    """The shells of one centre and degree: exponents ``(n,)`` and weights ``(n, 2 l + 1)``."""
+    """Shells of one centre, degree and about the same reach (Å).
 
+    Exponents have the shape ``(n,)``, weights ``(n, 2 l + 1)``.
+    """
+
+    reach: float
     l: int
     exponents: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -97,21 +101,17 @@ def pairwise_density(
         If the points have another shape or are not finite.
     """
     points = _checked_points(points)
-    values, slopes = np.zeros(len(points)), np.zeros((len(points) if gradient else 0, 3))
-    reach = _reach(density, cutoff)
-    for centre, groups in _groups_by_centre(density):
-        for start in range(0, len(points), chunk):
-            part = slice(start, start + chunk)
-            for shift in _image_shifts(density, centre, points[part], reach[centre]):
-                vectors = points[part] - (density.positions[centre] + shift)
-                near = start + np.flatnonzero((vectors**2).sum(1) < reach[centre] ** 2)
-                bohr = vectors[near - start] / BOHR_TO_ANGSTROM
-                for group in groups:
-                    values[near] += _group_density(group, bohr)
-                    if gradient:
-                        slopes[near] += _group_gradient(group, bohr)
+    # Rows: the density and, on request, its three derivatives.
+    values = np.zeros((4 if gradient else 1, len(points)))
+    for centre, groups in _groups_by_centre(density, _reach(density, cutoff)):
+        images = _image_shifts(density, max(group.reach for group in groups))
+        step = max(1, chunk // max(1, len(images)))
+        for start in range(0, len(points), step):
+            part = slice(start, start + step)
+            vectors = _first_image(density, points[part] - density.positions[centre])
+            values[:, part] += _sum_pairs(groups, vectors[:, None] - images, gradient=gradient)
     values /= BOHR_TO_ANGSTROM**3
-    return (values, slopes / BOHR_TO_ANGSTROM**4) if gradient else values
+    return (values[0], values[1:].T / BOHR_TO_ANGSTROM) if gradient else values[0]
 
 
 def _checked_points(points: ArrayLike) -> NDArray[np.float64]:
@@ -127,45 +127,78 @@ def _checked_points(points: ArrayLike) -> NDArray[np.float64]:
 
 
 def _reach(density: OrbitalDensity, cutoff: float | None) -> NDArray[np.float64]:
-    """Return the distance in Å within which the functions of each centre are evaluated."""
+    """Return the distance in Å within which each shell is evaluated."""
     if cutoff is not None:
-        return np.full(len(density.numbers), float(cutoff))
+        return np.full(len(density.shell_ls), float(cutoff))
     if not any(density.pbc):
-        return np.full(len(density.numbers), np.inf)
-    reach = np.zeros(len(density.numbers))
-    np.maximum.at(reach, density.shell_centres, tail_radii(density, _NEGLIGIBLE))
-    return reach
+        return np.full(len(density.shell_ls), np.inf)
+    return tail_radii(density, _NEGLIGIBLE)
 
 
-def _groups_by_centre(density: OrbitalDensity) -> Iterator[tuple[int, list[_ShellGroup]]]:
-    norms = radial_norm(density.shell_ls, density.shell_exponents)
-    for centre in np.unique(density.shell_centres).tolist():
+def _groups_by_centre(
+    density: OrbitalDensity, reach: NDArray[np.float64]
+) -> Iterator[tuple[int, list[_ShellGroup]]]:
+    """Yield the shells of each centre, those that can be seen at all."""
+    norms, offsets = radial_norm(density.shell_ls, density.shell_exponents), density.shell_offsets
+    seen = np.flatnonzero(reach > 0)
+    for centre in np.unique(density.shell_centres[seen]).tolist():
+        own = seen[density.shell_centres[seen] == centre]
+        keys = np.stack([density.shell_ls[own], np.ceil(2 * np.log2(reach[own]))])
         groups = []
-        for l in np.unique(density.shell_ls[density.shell_centres == centre]).tolist():
-            shells = np.flatnonzero((density.shell_centres == centre) & (density.shell_ls == l))
-            columns = density.shell_offsets[shells][:, None] + np.arange(2 * l + 1)
+        for key in np.unique(keys, axis=1).T:
+            shells = own[(keys == key[:, None]).all(axis=0)]
+            l = int(key[0])
+            columns = offsets[shells][:, None] + np.arange(2 * l + 1)
             weights = norms[shells][:, None] * density.coefficients[columns]
-            groups.append(_ShellGroup(l, density.shell_exponents[shells], weights))
+            exponents = density.shell_exponents[shells]
+            groups.append(_ShellGroup(float(reach[shells].max()), l, exponents, weights))
         yield centre, groups
 
 
-def _image_shifts(
-    density: OrbitalDensity, centre: int, points: NDArray[np.float64], reach: float
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the lattice translations, in Å, that may bring a centre within reach of a point."""
-    periodic = np.array(density.pbc)
-    if density.cell is None or not periodic.any():
-        yield np.zeros(3)
-        return
-    lattice = density.cell[periodic]
-    # Rows of the dual basis: a sphere of radius r spans r |dual| in the fractional coordinate.
-    dual = np.linalg.pinv(lattice).T
-    fractions = (points - density.positions[centre]) @ dual.T
-    margin = reach * np.linalg.norm(dual, axis=1)
-    first = np.ceil(fractions.min(0) - margin).astype(int)
-    last = np.floor(fractions.max(0) + margin).astype(int)
-    for image in product(*(range(a, b + 1) for a, b in zip(first, last, strict=True))):
-        yield np.asarray(image, dtype=float) @ lattice
+def _lattice(density: OrbitalDensity) -> NDArray[np.float64]:
+    """Return the periodic lattice vectors, shape ``(n_periodic, 3)``, Å."""
+    if density.cell is None:
+        return np.zeros((0, 3))
+    return density.cell[list(density.pbc)]
+
+
+def _first_image(density: OrbitalDensity, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Wrap vectors by lattice vectors into the cell that starts at the origin."""
+    lattice = _lattice(density)
+    return vectors - np.floor(vectors @ np.linalg.pinv(lattice)) @ lattice
+
+
+def _image_shifts(density: OrbitalDensity, reach: float) -> NDArray[np.float64]:
+    """Return the lattice vectors within reach of any point of the cell, shape ``(n, 3)``, Å."""
+    lattice = _lattice(density)
+    # Columns of the pseudo-inverse are the dual basis: a sphere of radius r spans r |dual|.
+    margin = reach * np.linalg.norm(np.linalg.pinv(lattice), axis=0)
+    ranges = (range(int(np.ceil(-m)), int(np.floor(1 + m)) + 1) for m in margin)
+    shifts = np.array(list(product(*ranges)), dtype=np.float64) @ lattice
+    diameter = float(np.linalg.norm(lattice, axis=1).sum())
+    return np.asarray(shifts[np.linalg.norm(shifts, axis=1) <= reach + diameter])
+
+
+def _sum_pairs(
+    groups: list[_ShellGroup], vectors: NDArray[np.float64], *, gradient: bool
+) -> NDArray[np.float64]:
+    """Add up the shells of one centre and its images at points.
+
+    Takes vectors of shape ``(n_points, n_images, 3)`` in Å and returns ``(1 or 4, n_points)`` in
+    e/bohr^3 and e/bohr^4.
+    """
+    n_points, n_images = vectors.shape[:2]
+    total = np.zeros((4 if gradient else 1, n_points))
+    vectors = vectors.reshape(-1, 3) / BOHR_TO_ANGSTROM
+    squares, points = (vectors**2).sum(axis=1), np.repeat(np.arange(n_points), n_images)
+    for group in groups:
+        near = np.flatnonzero(squares < (group.reach / BOHR_TO_ANGSTROM) ** 2)
+        rows = [_group_density(group, vectors[near])]
+        if gradient:
+            rows.extend(_group_gradient(group, vectors[near]).T)
+        for n, row in enumerate(rows):
+            total[n] += np.bincount(points[near], row, n_points)
+    return total
 
 
 def _group_density(group: _ShellGroup, vectors: NDArray[np.float64]) -> NDArray[np.float64]:

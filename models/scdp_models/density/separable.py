@@ -284,4 +284,6 @@ def _interpolate(
     if third.is_identity:
         out[...] = values
     else:
-        np.matmul(values, third.matrix.T, out=out)
+        # One product over all rows; `out` is a block of whole planes and therefore contiguous.
+        flat = values.reshape(-1, values.shape[2])
+        np.matmul(flat, third.matrix.T, out=out.reshape(len(flat), -1))
