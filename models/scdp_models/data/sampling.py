@@ -19,7 +19,8 @@ __all__ = ["StepBatches", "keyed_generator", "probe_indices"]
 
 def keyed_generator(*key: int) -> np.random.Generator:
     """Return a generator determined by integers such as (seed, epoch, structure, step)."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    # The length is part of the key, since numpy takes trailing zeros for nothing.
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((len(key), *key))))
 
 
 def probe_indices(n_voxels: int, n_probes: int, *key: int) -> NDArray[np.int64]:

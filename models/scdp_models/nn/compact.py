@@ -40,7 +40,7 @@ class EdgeFilter(nn.Module):
     def __init__(self, config: NetworkConfig, n_species: int) -> None:
         super().__init__()
         self.n_species = n_species
-        self.lmax = config.lmax
+        self.shape = (config.n_channels, config.lmax + 1)
         self.pair = nn.Embedding(n_species * n_species, config.pair_embedding)
         width = config.n_channels * (config.lmax + 1)
         self.distance = nn.Linear(config.n_radial, config.radial_hidden, bias=False)
@@ -65,7 +65,7 @@ class EdgeFilter(nn.Module):
         pair = self.pair(species[0] * self.n_species + species[1])
         gate = self.hidden(torch.cat([radial, pair], dim=1))
         values: torch.Tensor = self.out(self.distance(radial) * gate)
-        return values.view(len(radial), -1, self.lmax + 1)[..., self.degree] * harmonics[:, None]
+        return values.view(-1, *self.shape)[..., self.degree] * harmonics[:, None]
 
 
 class CompactTrunk(nn.Module):

@@ -67,8 +67,9 @@ class NetworkConfig:
             msg = f"unknown target {self.target!r}; known: {', '.join(_TARGETS)}"
             raise CheckpointError(msg)
         counts = (self.n_layers, self.n_channels, self.n_radial, self.blocks_per_layer)
-        if min(counts) < 1 or self.lmax < 0 or self.cutoff <= 0:
-            msg = f"layers, channels, radial functions, blocks and cutoff must be positive: {self}"
+        widths = (self.pair_embedding, self.radial_hidden)
+        if min(*counts, *widths) < 1 or self.lmax < 0 or not self.cutoff > 0:
+            msg = f"layers, widths and cutoff must be positive, lmax at least 0: {self}"
             raise CheckpointError(msg)
 
     def to_dict(self) -> dict[str, Any]:
