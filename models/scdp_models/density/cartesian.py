@@ -7,7 +7,7 @@ exponentials and are therefore added up into one tensor T, whatever their degree
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,10 +69,6 @@ class CartesianGaussians:
             tensors=self.tensors[index, :size, :size, :size],
             radii=self.radii[index],
         )
-
-    def with_radii(self, radii: NDArray[np.float64]) -> CartesianGaussians:
-        """Return the same Gaussians with other radii."""
-        return replace(self, radii=radii)
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """List each Gaussian with each power 0..degree along one axis.
