@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardReader", "pack_shard", "write_shard"]
 
 _VERSION = "1"
+_METADATA_KEY = "scdp"
 _OPEN_SHARDS = 16
 
 
@@ -44,8 +45,9 @@ def pack_shard(samples: Sequence[TrainingSample]) -> bytes:
         for index, sample in enumerate(samples)
         for name, array in _arrays(sample).items()
     }
-    keys = json.dumps([sample.key for sample in samples])
-    return bytes(save(tensors, metadata={"version": _VERSION, "keys": keys}))
+    # One entry: several would be written in random order, and equal shards would differ in bytes.
+    header = json.dumps({"version": _VERSION, "keys": [sample.key for sample in samples]})
+    return bytes(save(tensors, metadata={_METADATA_KEY: header}))
 
 
 def write_shard(path: str | Path, samples: Sequence[TrainingSample]) -> Path:
@@ -104,14 +106,14 @@ class ShardReader:
 
         try:
             with safe_open(path, framework="np") as stream:
-                metadata = stream.metadata() or {}
+                header = json.loads((stream.metadata() or {}).get(_METADATA_KEY, "{}"))
         except (SafetensorError, OSError) as error:
             msg = f"{path} is not a readable training shard ({error}); build the dataset again"
             raise DensityError(msg) from error
-        if metadata.get("version") != _VERSION:
-            msg = f"{path} has shard version {metadata.get('version')}, expected {_VERSION}"
+        if header.get("version") != _VERSION:
+            msg = f"{path} has shard version {header.get('version')}, expected {_VERSION}"
             raise DensityError(msg)
-        return [str(key) for key in json.loads(metadata["keys"])]
+        return [str(key) for key in header["keys"]]
 
     def __len__(self) -> int:
         """Return the number of samples."""

@@ -1,0 +1,101 @@
+"""Divide structures into training, validation and test, always in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monty.json import MSONable
+
+from scdp_flows.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scdp_flows.schemas.dataset import Split
+
+__all__ = ["SplitRule"]
+
+
+@dataclass(frozen=True)
+class SplitRule(MSONable):
+    """Say which structures are held out.
+
+    A structure's place follows from its own hash: it keeps it when structures are added or the
+    order changes, and one structure labelled twice never stands on both sides.
+
+    Raises
+    ------
+    SettingsError
+        If the fractions are impossible.
+
+    Examples
+    --------
+    >>> SplitRule(validation=0.5, test=0.0).place("some structure") in ("train", "validation")
+    True
+    """
+
+    validation: float = 0.1
+    """Fraction for validation, of those that are not for testing."""
+    test: float = 0.1
+    """Fraction for testing; unused where the test structures are listed."""
+    test_tag: str | None = None
+    """Densities with this tag are for testing, and no others."""
+    salt: str = ""
+    """Another text gives another division."""
+
+    def __post_init__(self) -> None:
+        """Check the fractions."""
+        for name in ("validation", "test"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise SettingsError(f"{name} fraction is {value}; expected at least 0 and below 1")
+
+    def place(self, structure_hash: str, *, listed: bool | None = None) -> Split:
+        """Return where a structure belongs.
+
+        Parameters
+        ----------
+        structure_hash
+            Identifies the structure.
+        listed
+            Whether it is listed as a test structure; None if there is no list.
+        """
+        if listed or (listed is None and self._share(structure_hash, "test") < self.test):
+            return "test"
+        held_out = self._share(structure_hash, "validation") < self.validation
+        return "validation" if held_out else "train"
+
+    def divide(
+        self, structures: Iterable[tuple[str, str]], listed: set[str] | None = None
+    ) -> dict[str, Split]:
+        """Return where each density belongs.
+
+        Where validation is wanted and chance gives it nothing, the training structure with the
+        lowest hash goes there.
+
+        Parameters
+        ----------
+        structures
+            Pairs of density identifier and structure hash.
+        listed
+            Density identifiers of the test structures; None if there is no list.
+        """
+        pairs = sorted(structures)
+        places = {
+            density_id: self.place(
+                structure, listed=None if listed is None else density_id in listed
+            )
+            for density_id, structure in pairs
+        }
+        trained = [pair for pair in pairs if places[pair[0]] == "train"]
+        if self.validation > 0 and "validation" not in places.values() and len(trained) > 1:
+            first = min(trained, key=lambda pair: self._share(pair[1], "validation"))
+            places[first[0]] = "validation"
+        return places
+
+    def _share(self, structure_hash: str, purpose: str) -> float:
+        """Return a number between 0 and 1 that depends on nothing but its arguments."""
+        digest = hashlib.sha256(f"{self.salt}/{purpose}/{structure_hash}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64

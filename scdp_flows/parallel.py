@@ -1,0 +1,106 @@
+"""Call a function many times on all cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scdp_flows.errors import CalculationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+__all__ = ["available_cores", "map_parallel"]
+
+T = TypeVar("T")
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_parallel(
+    function: Callable[..., T], arguments: Iterable[tuple[Any, ...]], *, n_processes: int | None
+) -> Iterator[T]:
+    """Yield ``function(*arguments)`` for each item, in order.
+
+    Each process computes with one thread, and only as many items are taken in advance as keep the
+    processes busy.
+
+    Parameters
+    ----------
+    function
+        Of a module, not local to a function.
+    arguments
+        The arguments of each call; they and the results must be such that they can be pickled.
+    n_processes
+        How many at a time; all cores when None. With 1 no process is started.
+
+    Raises
+    ------
+    CalculationError
+        If a process is killed.
+    """
+    count = n_processes or available_cores()
+    if count == 1:
+        for given in arguments:
+            yield function(*given)
+        return
+    pool = ProcessPoolExecutor(count, get_context("spawn"))
+    pending: deque[Future[T]] = deque()
+    try:
+        for given in arguments:
+            with _worker_environment():
+                pending.append(pool.submit(function, *given))
+            if len(pending) > count:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise CalculationError(
+            "a worker process was killed, probably for lack of memory; try again with fewer "
+            f"processes than {count}"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Let processes started inside compute with one thread and not import the user's script.
+
+    Thread counts are read when the numerical libraries load, hence from the environment. A script
+    without the ``if __name__ == "__main__"`` guard would run again in each process; the workers
+    need nothing of it.
+    """
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    main = sys.modules["__main__"]
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,147 @@
+"""Datasets are chosen, divided and packed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scdp_flows.errors import DatasetError, KindMismatchError, SettingsError, UnknownNameError
+from scdp_flows.jobs.build_dataset import BuildDatasetMaker, count_shards
+from scdp_flows.jobs.label import LabelMaker
+from scdp_flows.jobs.splits import SplitRule
+from scdp_flows.schemas.dataset import DatasetDoc
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule
+
+_NO_TEST = SplitRule(validation=0.2, test=0.0)
+
+
+def _build(maker: BuildDatasetMaker, *given: Any, **named: Any) -> DatasetDoc:
+    doc = BuildDatasetMaker.make.original(maker, *given, **named)  # type: ignore[attr-defined]
+    assert isinstance(doc, DatasetDoc)
+    return doc
+
+
+@pytest.fixture
+def maker(store_path: str) -> BuildDatasetMaker:
+    """Build without a test set, in one process."""
+    return BuildDatasetMaker(store_path=store_path, split=_NO_TEST, n_processes=1, shard_size=2)
+
+
+def test_a_dataset_says_what_it_is_made_of(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    doc = _build(maker, labels)
+    assert doc.n_train + doc.n_validation == len(labels)
+    assert doc.n_validation >= 1
+    assert doc.elements == ["C", "H", "O"]
+    assert set(doc.reference["atoms"]) == {"1", "6", "8"}
+    assert doc.target["target"] == "delta"
+    assert (doc.n_atoms.smallest, doc.n_atoms.largest) == (2, 5)
+
+
+def test_shards_hold_training_first_then_validation(
+    maker: BuildDatasetMaker, labels: list[str], tmp_path: Any
+) -> None:
+    from scdp_models.data.shards import ShardReader
+
+    doc = _build(maker, labels)
+    n_train, n_validation = count_shards(doc)
+    paths = [tmp_path / f"{i}" for i in range(n_train + n_validation)]
+    with maker.open_stores() as stores:
+        for path, blob in zip(paths, doc.shards, strict=True):
+            path.write_bytes(stores.blobs.get(blob))
+    assert ShardReader(paths[:n_train]).keys == doc.ids("train")
+    assert ShardReader(paths[n_train:]).keys == doc.ids("validation")
+
+
+def test_building_again_packs_nothing(
+    maker: BuildDatasetMaker, labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _build(maker, labels)
+    monkeypatch.setattr("scdp_flows.jobs.build_dataset.pack_stored", None)
+    assert _build(maker, labels[::-1]).shards == first.shards
+
+
+def test_a_pool_packs_the_same(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    alone = _build(maker, labels)
+    with maker.open_stores() as stores:
+        stores.datasets.documents.remove(alone.dataset_id)
+    assert _build(replace(maker, n_processes=2), labels).shards == alone.shards
+
+
+def test_a_new_name_is_taken_on(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    first = _build(maker, labels)
+    again = _build(replace(maker, dataset_name="renamed"), labels)
+    assert again.dataset_id == first.dataset_id
+    with maker.open_stores() as stores:
+        assert stores.datasets.get("renamed").dataset_id == first.dataset_id
+
+
+def test_listed_test_structures_are_not_trained_on(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    doc = _build(maker, labels[:4], test_ids=labels[4:])
+    assert doc.ids("test") == labels[4:]
+    assert count_shards(doc) == (2, 1)
+
+
+def test_a_query_and_a_tag_choose(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    with maker.open_stores() as stores:
+        tagged = stores.densities.get(labels[2])
+        stores.densities.put(tagged.updated(tags=["held out"]))
+    rule = SplitRule(validation=0.0, test_tag="held out")
+    doc = _build(replace(maker, split=rule), criteria={"elements": "O"})
+    assert {member.density_id for member in doc.members} == {labels[2], labels[3], labels[5]}
+    assert doc.ids("test") == [labels[2]]
+    assert doc.query == {"elements": "O"}
+
+
+def test_an_empty_dataset_is_refused(maker: BuildDatasetMaker) -> None:
+    with pytest.raises(DatasetError, match="no labels: none were named"):
+        _build(maker, [])
+    with pytest.raises(DatasetError, match=r"the query .* finds nothing"):
+        _build(maker, criteria={"elements": "Fe"})
+
+
+def test_nothing_to_train_on_is_refused(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    with pytest.raises(DatasetError, match="none is left for training"):
+        _build(maker, labels, test_ids=labels)
+    with maker.open_stores() as stores:
+        assert list(stores.datasets.query()) == []
+
+
+def test_kinds_are_not_mixed(
+    maker: BuildDatasetMaker, labels: list[str], gaussian_code: Any, water: Molecule
+) -> None:
+    code = replace(gaussian_code, functional="PBE0")
+    labeller = LabelMaker(code=code, store_path=maker.store_path)
+    other = LabelMaker.make.original(labeller, [water])  # type: ignore[attr-defined]
+    with pytest.raises(KindMismatchError, match=r"6 and 1 of them.*functional \('PBE' against"):
+        _build(maker, [*labels, *other.density_ids])
+
+
+def test_an_unknown_label_is_named(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    with pytest.raises(UnknownNameError, match="nothere"):
+        _build(maker, [*labels, "nothere"])
+
+
+def test_a_refused_structure_is_not_trained_on(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    with maker.open_stores() as stores:
+        doc = stores.densities.get(labels[0])
+        stores.densities.put(doc.updated(status="refused", reason="spiky"))
+    with pytest.raises(DatasetError, match="was refused: spiky"):
+        _build(maker, labels)
+
+
+def test_an_unknown_basis_is_named(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    with pytest.raises(SettingsError, match="'leen' names no basis"):
+        _build(replace(maker, basis="leen"), labels)
+
+
+def test_a_dataset_without_its_shards_cannot_be_trained_on(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    with pytest.raises(DatasetError, match="has 0 shards, expected"):
+        count_shards(_build(maker, labels).updated(shards=[]))

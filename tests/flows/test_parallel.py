@@ -1,0 +1,55 @@
+"""Calls in several processes come back in order, and deaths are explained."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scdp_flows.errors import CalculationError
+from scdp_flows.parallel import available_cores, map_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def test_one_process_and_many_agree() -> None:
+    numbers = [(float(n),) for n in range(5)]
+    alone = list(map_parallel(math.sqrt, numbers, n_processes=1))
+    assert list(map_parallel(math.sqrt, iter(numbers), n_processes=2)) == alone
+
+
+def test_items_are_not_taken_long_before_they_are_needed() -> None:
+    taken = []
+
+    def numbers() -> Iterator[tuple[float]]:
+        for n in range(10):
+            taken.append(n)
+            yield (n,)
+
+    results = map_parallel(math.sqrt, numbers(), n_processes=1)
+    next(results)
+    assert taken == [0]
+
+
+def test_workers_compute_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    (threads, _) = map_parallel(os.getenv, [("OMP_NUM_THREADS",)] * 2, n_processes=2)
+    assert threads == "1"
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_a_killed_worker_is_explained() -> None:
+    with pytest.raises(CalculationError, match="lack of memory"):
+        list(map_parallel(os._exit, [(1,), (1,)], n_processes=2))
+
+
+def test_an_error_of_a_call_is_raised() -> None:
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        list(map_parallel(math.sqrt, [(4.0,), (-1.0,)], n_processes=2))
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert available_cores() >= 1
