@@ -58,7 +58,9 @@ def molecules(*, quick: bool) -> dict[str, list[tuple[str, np.ndarray]]]:
         small = {m.composition.reduced_formula: m for m in load_qm7_small()}
         rest = [m for m in small.values() if len(m) <= 10]
         for element in ("N", "S", "O"):
-            pick = next(m for m in rest[::-1] if element in m.composition and m not in chosen.values())
+            pick = next(
+                m for m in rest[::-1] if element in m.composition and m not in chosen.values()
+            )
             chosen[pick.formula] = pick
     return {k: [(s.species_string, s.coords) for s in m] for k, m in chosen.items()}
 
@@ -70,7 +72,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     lib.num_threads(1)
     bases = ("gth-dzvp", "gth-dzvp-molopt-sr", "gth-tzvp") if quick else BASES
-    print(f"PySCF, PBE, grid level 1, conv_tol 1e-9, one thread, {platform.processor() or platform.machine()}")
+    print(f"PySCF, PBE, grid level 1, conv_tol 1e-9, one thread, {platform.machine()}")
     print("| molecule | basis | orbitals | NMAE % | CPU s | iterations | E - E(ref) Ha |")
     print("|---|---|---|---|---|---|---|")
     for name, atoms in molecules(quick=quick).items():

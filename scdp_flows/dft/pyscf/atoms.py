@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pymatgen.core import Element
 
-from scdp_flows.errors import CalculationError
 from scdp_flows.dft.pyscf.auxiliary import contract_with_density_matrix
 from scdp_flows.dft.pyscf.molecule import check_elements, quiet_pyscf, require_pyscf
+from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
-    from scdp_models.density.atomic import AtomicDensity, AtomicReference
-    from scdp_models.density.orbital import OrbitalDensity
 
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
+    from scdp_models.density.atomic import AtomicDensity, AtomicReference
+    from scdp_models.density.orbital import OrbitalDensity
 
 __all__ = ["SphericalAtom", "atomic_fit_error", "atomic_reference", "spherical_atom"]
 
@@ -68,8 +68,8 @@ def atomic_reference(settings: PyscfSettings, elements: Iterable[int]) -> Atomic
     from scdp_models.density.atomic import AtomicReference
 
     atoms = {int(z): _atomic_density(settings, int(z)) for z in sorted(set(elements))}
-    name = f"PySCF {settings.functional}/{settings.pseudopotential}/{settings.basis} spherical atoms"
-    return AtomicReference(name, atoms)
+    recipe = f"{settings.functional}/{settings.pseudopotential}/{settings.basis}"
+    return AtomicReference(f"PySCF {recipe} spherical atoms", atoms)
 
 
 @lru_cache(maxsize=512)
@@ -105,10 +105,10 @@ def _s_shells(mol: Any, number: int) -> OrbitalDensity:
 
 def atomic_fit_error(settings: PyscfSettings, number: int) -> float:
     """Return the NMAE in percent of an atom's s Gaussians against its orbitals, by quadrature."""
-    from scdp_models.density.atomic import AtomicReference
     from scipy.integrate import trapezoid
 
     from scdp_flows.dft.pyscf.auxiliary import to_auxmol
+    from scdp_models.density.atomic import AtomicReference
 
     atom = spherical_atom(settings, number)
     radius = np.geomspace(1e-4, 20.0, 2000)
@@ -119,7 +119,7 @@ def atomic_fit_error(settings: PyscfSettings, number: int) -> float:
     fit = reference.superposition([number], [[0.0, 0.0, 0.0]])
     values = to_auxmol(fit).mol.eval_gto("GTOval_sph", points) @ fit.coefficients
     error = trapezoid(abs(values - exact) * 4 * np.pi * radius**2, radius)
-    return 100 * float(error) / atom.mol.nelectron
+    return 100 * float(error) / float(atom.mol.nelectron)
 
 
 @lru_cache(maxsize=512)
@@ -157,7 +157,8 @@ def spherical_atom(settings: PyscfSettings, number: int) -> SphericalAtom:
 
 def _group_shells(mol: Any, electrons: list[int]) -> list[_Shells]:
     """Group the functions by degree; a pseudopotential lists its electrons per degree."""
-    offsets, groups = mol.ao_loc_nr(), {}
+    offsets = mol.ao_loc_nr()
+    groups: dict[int, list[NDArray[np.int64]]] = {}
     for shell in range(mol.nbas):
         l, count = mol.bas_angular(shell), mol.bas_nctr(shell)
         rows = np.arange(offsets[shell], offsets[shell + 1]).reshape(count, 2 * l + 1)

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Auxiliary", "contract_with_density_matrix", "coulomb_operator", "to_auxmol"]
+__all__ = [
+    "Auxiliary",
+    "contract_with_density_matrix",
+    "coulomb_error",
+    "coulomb_operator",
+    "to_auxmol",
+]
 
 _BLOCK_BYTES = 128 * 1024**2
 
@@ -45,6 +51,7 @@ def to_auxmol(density: OrbitalDensity) -> Auxiliary:
         Its coefficients are not used.
     """
     from pyscf import gto
+
     from scdp_models.units import BOHR_TO_ANGSTROM
 
     n_centres, n_shells = len(density.numbers), len(density.shell_ls)
@@ -146,3 +153,24 @@ def coulomb_operator(mol: Any, density: OrbitalDensity) -> NDArray[np.float64]:
     for columns, integrals in _blocks(mol, auxiliary.mol):
         packed += integrals @ coefficients[columns]
     return np.asarray(lib.unpack_tril(packed))
+
+
+def coulomb_error(
+    mol: Any, density: OrbitalDensity, dm: NDArray[np.float64], *, coulomb_energy_ha: float
+) -> float:
+    """Return (d|d)/2 in Hartree of the difference d of a density and a density matrix, exactly.
+
+    Parameters
+    ----------
+    mol, dm
+        PySCF molecule and its density matrix, both spins together.
+    density
+        The density that is off.
+    coulomb_energy_ha
+        (rho|rho)/2 of the density matrix.
+    """
+    from scdp_models.density.coulomb import coulomb_matrix
+
+    c = density.coefficients
+    cross = c @ contract_with_density_matrix(mol, density, dm)
+    return float(coulomb_energy_ha - cross + 0.5 * c @ coulomb_matrix(density) @ c)

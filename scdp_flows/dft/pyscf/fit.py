@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scdp_flows.dft.base import Fit, FitInfo
 from scdp_flows.dft.pyscf.auxiliary import contract_with_density_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Fit", "FitInfo", "fit_density", "fit_shells"]
+__all__ = ["fit_density", "fit_shells"]
 
 _RIDGE = 1e-6
-
-
-@dataclass(frozen=True)
-class FitInfo:
-    """Say how well the shells hold the density."""
-
-    basis: str
-    """Name of the basis of the difference to the atoms."""
-    n_functions: int
-    """Functions of the difference."""
-    coulomb_error_ha: float
-    """Electrostatic self-energy of what the fit misses, Hartree."""
-    n_electrons: float
-    """Integral of the fit; constrained to the electron count."""
-    nmae_percent: float | None = None
-    """Error on the label's grid, 100 * sum|fit - label| / sum|label|; None if not computed."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted density: superposed atoms plus a difference that carries minus the charge."""
-
-    reference: OrbitalDensity
-    """Superposition of spherical neutral atoms."""
-    difference: OrbitalDensity
-    """What was fitted: the density less the reference."""
-    info: FitInfo
-    """Its size and error."""
-
-    @property
-    def density(self) -> OrbitalDensity:
-        """The total density."""
-        return self.reference + self.difference
 
 
 def fit_shells(
@@ -82,7 +51,7 @@ def fit_shells(
     return OrbitalDensity.from_basis(basis, numbers, positions)
 
 
-def fit_density(  # noqa: PLR0913 - a density matrix needs its molecule, a fit its basis and atoms
+def fit_density(
     mol: Any,
     dm: NDArray[np.float64],
     *,
@@ -109,8 +78,6 @@ def fit_density(  # noqa: PLR0913 - a density matrix needs its molecule, a fit i
     basis_name
         Is recorded.
     """
-    from dataclasses import replace
-
     from scdp_models.density.coulomb import charge_constrained_fit, coulomb_matrix
 
     numbers = shells.numbers[shells.numbers > 0]

@@ -3,75 +3,38 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scdp_flows.density import ChargeDensity
+from scdp_flows.dft.base import Label, ScfInfo
 from scdp_flows.dft.pyscf.atoms import atomic_reference
 from scdp_flows.dft.pyscf.fit import fit_density, fit_shells
 from scdp_flows.dft.pyscf.grid import box_density
 from scdp_flows.dft.pyscf.molecule import build_molecule
-from scdp_flows.dft.pyscf.scf import run_scf
+from scdp_flows.dft.pyscf.scf import check_converged, run_scf
 from scdp_flows.errors import CalculationError
 from scdp_flows.io.structures import as_arrays, molecule_box
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pymatgen.core import Molecule
-    from scdp_models.basis.shells import BasisSet
 
-    from scdp_flows.dft.pyscf.fit import Fit
+    from scdp_flows.dft.base import Fit
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
     from scdp_flows.dft.pyscf.scf import ScfRun
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.basis.shells import BasisSet
 
-__all__ = ["Label", "ScfInfo", "label_structure"]
+__all__ = ["label_from_document", "label_structure"]
 
 _MOST_REFINEMENTS = 3
 
 
-@dataclass(frozen=True)
-class ScfInfo:
-    """How the self-consistent calculation of a label went."""
-
-    energy_ev: float
-    """Total energy, eV."""
-    iterations: int
-    """SCF cycles."""
-    fock_builds: int
-    """Fock matrices built."""
-    n_orbitals: int
-    """Basis functions of the orbitals."""
-    cpu_s: float
-    """Processor time of the calculation alone, s."""
-    wall_s: float
-    """Elapsed time of the calculation alone, s."""
-
-
-@dataclass(frozen=True, eq=False)
-class Label:
-    """What a DFT calculation says about one molecule."""
-
-    density: ChargeDensity
-    """On a uniform grid, as computed: never rescaled."""
-    scf: ScfInfo
-    """How the calculation went."""
-    fit: Fit | None
-    """The same density in Gaussian shells; None if no basis was given."""
-    n_electrons: float
-    """Electrons the density should hold."""
-    integral_error: float
-    """Integral on the grid less the electron count."""
-    cpu_s: float
-    """Processor time of everything, s."""
-    wall_s: float
-    """Elapsed time of everything, s."""
-
-
 def label_structure(
-    structure: Molecule, settings: PyscfSettings, fit_basis: BasisSet | None = None
+    structure: AtomicStructure, settings: PyscfSettings, fit_basis: BasisSet | None = None
 ) -> Label:
     """Compute the density of a molecule.
 
@@ -95,10 +58,12 @@ def label_structure(
     cpu, wall = time.process_time(), time.perf_counter()
     mol = build_molecule(structure, settings)
     run = run_scf(mol, settings)
-    _check_converged(run, structure, settings)
+    check_converged(run, structure.formula, settings.conv_tol_ha)
     density = _grid_density(run, structure, settings)
     error = density.integral() - mol.nelectron
-    fit = None if fit_basis is None else _fit(run, structure, settings, fit_basis)
+    fit = None
+    if fit_basis is not None:
+        fit = _with_nmae(_fit(run, structure, settings, fit_basis), density)
     return Label(
         density=density,
         scf=_scf_info(run),
@@ -110,6 +75,24 @@ def label_structure(
     )
 
 
+def label_from_document(
+    structure: AtomicStructure, settings: PyscfSettings, basis: dict[str, Any] | None
+) -> Label:
+    """Label a molecule where the basis of the fit comes as its JSON document.
+
+    Parameters
+    ----------
+    structure, settings
+        As in :func:`label_structure`.
+    basis
+        From ``BasisSet.to_dict``; None leaves the fit out.
+    """
+    from scdp_models.basis.shells import BasisSet
+
+    fit_basis = None if basis is None else BasisSet.from_dict(basis)
+    return label_structure(structure, settings, fit_basis)
+
+
 def _scf_info(run: ScfRun) -> ScfInfo:
     return ScfInfo(
         energy_ev=run.energy_ha * HARTREE_TO_EV,
@@ -118,16 +101,9 @@ def _scf_info(run: ScfRun) -> ScfInfo:
         n_orbitals=int(run.mf.mol.nao),
         cpu_s=run.cpu_s,
         wall_s=run.wall_s,
+        conv_tol_ha=float(run.mf.conv_tol),
+        grid_level=int(run.mf.grids.level),
     )
-
-
-def _check_converged(run: ScfRun, structure: Molecule, settings: PyscfSettings) -> None:
-    if not run.converged:
-        raise CalculationError(
-            f"{structure.formula}: the energy did not converge to {settings.conv_tol_ha} Ha in "
-            f"{run.iterations} cycles; raise max_cycle, check the geometry, or treat it with "
-            "spin='unrestricted' if it is an open shell"
-        )
 
 
 def _occupied(mf: Any) -> list[NDArray[np.float64]]:
@@ -138,7 +114,9 @@ def _occupied(mf: Any) -> list[NDArray[np.float64]]:
     return [c[:, n > 0] * np.sqrt(n[n > 0]) for c, n in zip(coefficients, occupations, strict=True)]
 
 
-def _grid_density(run: ScfRun, structure: Molecule, settings: PyscfSettings) -> ChargeDensity:
+def _grid_density(
+    run: ScfRun, structure: AtomicStructure, settings: PyscfSettings
+) -> ChargeDensity:
     """Refine the grid until it holds the electrons.
 
     Tight functions (O, F) alias on the default grid by up to some 1e-3 electrons, depending on
@@ -160,7 +138,7 @@ def _grid_density(run: ScfRun, structure: Molecule, settings: PyscfSettings) -> 
 
 
 def _density_on_grid(
-    run: ScfRun, structure: Molecule, settings: PyscfSettings, spacing: float
+    run: ScfRun, structure: AtomicStructure, settings: PyscfSettings, spacing: float
 ) -> ChargeDensity:
     numbers, positions, _, _ = as_arrays(structure)
     box = molecule_box(positions, spacing=spacing, padding=settings.padding)
@@ -176,9 +154,7 @@ def _density_on_grid(
     )
 
 
-def _fit(
-    run: ScfRun, structure: Molecule, settings: PyscfSettings, basis: BasisSet
-) -> Fit:
+def _fit(run: ScfRun, structure: AtomicStructure, settings: PyscfSettings, basis: BasisSet) -> Fit:
     numbers, positions, _, _ = as_arrays(structure)
     shells = fit_shells(numbers, positions, basis)
     dm = run.dm
@@ -191,3 +167,11 @@ def _fit(
         shells=shells,
         basis_name=basis.name,
     )
+
+
+def _with_nmae(fit: Fit, density: ChargeDensity) -> Fit:
+    from scdp_models.density.evaluate import evaluate_on_grid
+
+    values = evaluate_on_grid(fit.density, density.origin, density.cell, density.shape)
+    error = 100 * np.abs(values - density.values).sum() / np.abs(density.values).sum()
+    return replace(fit, info=replace(fit.info, nmae_percent=float(error)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
+    from scdp_flows.io.structures import AtomicStructure
 
 __all__ = [
     "build_molecule",
@@ -55,7 +56,7 @@ def quiet_pyscf() -> Iterator[None]:
         yield
 
 
-def build_molecule(structure: Molecule, settings: PyscfSettings) -> Any:
+def build_molecule(structure: AtomicStructure, settings: PyscfSettings) -> Any:
     """Return the ``pyscf.gto.Mole`` of a molecule.
 
     Parameters
@@ -76,7 +77,7 @@ def build_molecule(structure: Molecule, settings: PyscfSettings) -> Any:
     require_pyscf()
     from pyscf import gto
 
-    _check(structure, settings)
+    molecule = _checked(structure, settings)
     numbers, positions, _, _ = as_arrays(structure)
     symbols = [Element.from_Z(int(z)).symbol for z in numbers]
     check_elements(set(symbols), settings)
@@ -86,8 +87,8 @@ def build_molecule(structure: Molecule, settings: PyscfSettings) -> Any:
         unit="Angstrom",
         basis=settings.basis,
         pseudo=settings.pseudopotential,
-        charge=round(structure.charge),
-        spin=round(structure.spin_multiplicity) - 1 if unrestricted else 0,
+        charge=round(molecule.charge),
+        spin=round(molecule.spin_multiplicity) - 1 if unrestricted else 0,
         verbose=0,
     )
     if mol.nelectron < 1:
@@ -98,7 +99,7 @@ def build_molecule(structure: Molecule, settings: PyscfSettings) -> Any:
     return mol
 
 
-def _check(structure: Molecule, settings: PyscfSettings) -> None:
+def _checked(structure: AtomicStructure, settings: PyscfSettings) -> Molecule:
     """Refuse what is no molecule, or not of the spin treatment."""
     if not isinstance(structure, Molecule):
         raise StructureError(
@@ -108,6 +109,7 @@ def _check(structure: Molecule, settings: PyscfSettings) -> None:
     check_structure(structure)
     if settings.spin == "restricted":
         check_closed_shell(structure)
+    return structure
 
 
 def check_elements(symbols: set[str], settings: PyscfSettings) -> None:

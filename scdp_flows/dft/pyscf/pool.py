@@ -1,4 +1,4 @@
-"""Label many molecules on all cores; one failure never takes the others with it."""
+"""Run the same calculation on many structures, on all cores; one failure spares the others."""
 
 from __future__ import annotations
 
@@ -7,70 +7,48 @@ import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from scdp_flows.dft.pyscf.label import label_structure
+from scdp_flows.dft.base import Outcome
 from scdp_flows.dft.pyscf.molecule import require_pyscf
 from scdp_flows.errors import CalculationError, ScdpFlowsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from pymatgen.core import Molecule
-    from scdp_models.basis.shells import BasisSet
+    _Task = tuple[int, tuple[Any, ...]]
 
-    from scdp_flows.dft.pyscf.inputs import PyscfSettings
-    from scdp_flows.dft.pyscf.label import Label
+__all__ = ["available_cores", "run_many"]
 
-    _Task = tuple[int, Molecule, PyscfSettings, dict[str, Any] | None]
+T = TypeVar("T")
 
-__all__ = ["LabelResult", "label_many"]
-
-_THREADS = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
-
-# What PySCF, SciPy and the models raise when a molecule is beyond them.
+_THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+# What PySCF, SciPy and the models raise when a structure is beyond them.
 _FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
 
 
-@dataclass(frozen=True, eq=False)
-class LabelResult:
-    """What became of one molecule of a batch: a label, or else the reason why not."""
-
-    index: int
-    """Position in the batch."""
-    label: Label | None
-    """The label; None if it failed."""
-    error: ScdpFlowsError | None = None
-    """Why it failed; None if it did not."""
-
-
-def label_many(
-    structures: Sequence[Molecule],
-    settings: PyscfSettings,
-    fit_basis: BasisSet | None = None,
+def run_many(
+    function: Callable[..., T],
+    arguments: Sequence[tuple[Any, ...]],
     *,
     n_processes: int | None = None,
-) -> Iterator[LabelResult]:
-    """Label molecules in parallel and yield each as soon as it is done, in any order.
+) -> Iterator[Outcome[T]]:
+    """Call a function for many structures in parallel and yield each result when it is there.
 
-    Each process computes with one thread. A molecule that fails yields its error. If a process is
-    killed, all finished labels are yielded first, and then an error for each unfinished molecule.
+    Each process computes with one thread. A call that fails yields its error. If a process is
+    killed, all finished results are yielded first, and then an error for each unfinished one.
 
     Parameters
     ----------
-    structures
-        The molecules.
-    settings
-        How to compute.
-    fit_basis
-        See :func:`scdp_flows.dft.pyscf.label.label_structure`.
+    function
+        Of a module (not local), its arguments and results such that they can be pickled.
+    arguments
+        The arguments of each call.
     n_processes
         How many at a time; all cores when None. With 1 no process is started.
 
@@ -80,19 +58,16 @@ def label_many(
         If PySCF is not installed.
     """
     require_pyscf()
-    count = min(n_processes or available_cores(), len(structures))
-    # A basis holds read-only mappings, which cannot be pickled; its document can.
-    basis = None if fit_basis is None else fit_basis.to_dict()
-    tasks = ((index, structure, settings, basis) for index, structure in enumerate(structures))
-    if count <= 1:
-        from pyscf import lib
-
-        for task in tasks:
-            with lib.with_omp_threads(1):
-                result = _label_task(*task)
-            yield result
+    count = min(n_processes or available_cores(), len(arguments))
+    if count > 1:
+        yield from _run_in_pool(function, enumerate(arguments), count)
         return
-    yield from _label_in_pool(tasks, count)
+    from pyscf import lib
+
+    for index, given in enumerate(arguments):
+        with lib.with_omp_threads(1):
+            outcome = _call(function, index, given)
+        yield outcome
 
 
 def available_cores() -> int:
@@ -102,34 +77,32 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _label_task(
-    index: int, structure: Molecule, settings: PyscfSettings, basis: dict[str, Any] | None
-) -> LabelResult:
-    """Label one molecule and return what went wrong instead of raising it."""
-    from scdp_models.basis.shells import BasisSet
-
+def _call(function: Callable[..., T], index: int, arguments: tuple[Any, ...]) -> Outcome[T]:
+    """Return what went wrong instead of raising it."""
     try:
-        fit_basis = None if basis is None else BasisSet.from_dict(basis)
-        return LabelResult(index, label_structure(structure, settings, fit_basis))
+        return Outcome(index, function(*arguments))
     except ScdpFlowsError as error:
-        return LabelResult(index, None, error)
+        return Outcome(index, None, error)
     except _FOREIGN_ERRORS as error:
-        message = f"{structure.formula}: the calculation stopped with {error!r}; leave it out"
-        return LabelResult(index, None, CalculationError(message))
+        message = f"structure {index}: the calculation stopped with {error!r}; leave it out"
+        return Outcome(index, None, CalculationError(message))
 
 
-def _label_in_pool(
-    tasks: Iterator[_Task], count: int
-) -> Iterator[LabelResult]:
+def _run_in_pool(
+    function: Callable[..., T], tasks: Iterator[_Task], count: int
+) -> Iterator[Outcome[T]]:
     """Keep every process busy while holding few results in memory."""
-    pending: dict[Future[LabelResult], int] = {}
+    pending: dict[Future[Outcome[T]], int] = {}
     lost: list[int] = []
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_one_thread)
+
+    def submit(task: _Task) -> Future[Outcome[T]]:
+        index, given = task
+        return pool.submit(_call, function, index, given)
+
     try:
-        while True:
-            _submit(pool, tasks, pending, lost, count + 1)
-            if not pending:
-                break
+        # One more than there are processes, so that none waits for the consumer.
+        while _submit(submit, tasks, pending, lost, count + 1):
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 index = pending.pop(future)
@@ -140,36 +113,37 @@ def _label_in_pool(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     for index in sorted(lost):
-        yield LabelResult(index, None, _killed(index, len(lost)))
+        yield Outcome(index, None, _killed(index, len(lost)))
 
 
 def _submit(
-    pool: ProcessPoolExecutor,
+    submit: Callable[[_Task], Future[Outcome[T]]],
     tasks: Iterator[_Task],
-    pending: dict[Future[LabelResult], int],
+    pending: dict[Future[Outcome[T]], int],
     lost: list[int],
     most: int,
-) -> None:
-    """Hand out tasks until `most` are pending; once a process was killed all the rest is lost."""
+) -> bool:
+    """Hand out tasks until `most` are pending; tell whether any is."""
     while lost or len(pending) < most:
         task = next(tasks, None)
         if task is None:
-            return
-        if lost:
+            break
+        if lost:  # a process was killed: the pool takes nothing more
             lost.append(task[0])
             continue
         try:
             with _worker_environment():
-                pending[pool.submit(_label_task, *task)] = task[0]
+                pending[submit(task)] = task[0]
         except BrokenProcessPool:
             lost.append(task[0])
+    return bool(pending)
 
 
 def _killed(index: int, n_lost: int) -> CalculationError:
     return CalculationError(
         f"structure {index}: a worker process was killed before it was done, probably for lack of "
-        f"memory; {n_lost} structures are unfinished: run the batch again (finished labels are "
-        "kept) with fewer processes"
+        f"memory; {n_lost} structures are unfinished: run the batch again with fewer processes "
+        "(what is stored is not computed again)"
     )
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
+from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
 
-__all__ = ["ScfRun", "run_scf"]
+__all__ = ["ScfRun", "check_converged", "run_scf"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,3 +109,28 @@ def run_scf(
         gradient_norms=tuple(recorder.gradients),
         mf=mf,
     )
+
+
+def check_converged(run: ScfRun, formula: str, conv_tol_ha: float) -> None:
+    """Refuse a calculation that did not converge.
+
+    Parameters
+    ----------
+    run
+        The calculation.
+    formula
+        Of the molecule, for the message.
+    conv_tol_ha
+        The threshold, for the message.
+
+    Raises
+    ------
+    CalculationError
+        If it did not converge.
+    """
+    if not run.converged:
+        raise CalculationError(
+            f"{formula}: the energy did not converge to {conv_tol_ha} Ha in {run.iterations} "
+            "cycles; raise max_cycle, check the geometry, or treat it with spin='unrestricted' if "
+            "it is an open shell"
+        )

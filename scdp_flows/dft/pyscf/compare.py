@@ -1,0 +1,215 @@
+"""Converge one molecule from several starts and record what each was worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scdp_flows.dft.base import ScfStart
+from scdp_flows.dft.pyscf.auxiliary import coulomb_error, to_auxmol
+from scdp_flows.dft.pyscf.fock import fock_of_density_matrix
+from scdp_flows.dft.pyscf.molecule import build_molecule
+from scdp_flows.dft.pyscf.scf import check_converged, run_scf
+from scdp_flows.dft.pyscf.seed import checked_start, density_start, run_seeded
+from scdp_flows.errors import SettingsError
+from scdp_flows.units import HARTREE_TO_EV
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.pyscf.inputs import PyscfSettings
+    from scdp_flows.dft.pyscf.scf import ScfRun
+    from scdp_flows.dft.pyscf.seed import SeededRun
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.density.orbital import OrbitalDensity
+
+__all__ = ["StartErrors", "seeded_comparison"]
+
+_BLOCK = 36 * 56
+
+
+class StartErrors:
+    """Measure densities against a converged one.
+
+    Parameters
+    ----------
+    run
+        The converged calculation. Its quadrature grid is used, at least of level 1.
+    """
+
+    def __init__(self, run: ScfRun) -> None:
+        from pyscf.dft import Grids
+
+        self._mf, self._dm = run.mf, run.dm
+        self._grids = Grids(run.mf.mol)
+        self._grids.level = max(1, run.mf.grids.level)
+        self._grids.build()
+        self._exact = self._orbital_density(self._dm)
+        self._energy = self._coulomb_energy(self._dm)
+
+    def nmae(self, density: OrbitalDensity) -> float:
+        """Return the NMAE of a density in percent."""
+        auxiliary = to_auxmol(density)
+        coefficients = auxiliary.to_pyscf(density.coefficients)
+        points = self._grids.coords
+        blocks = [
+            auxiliary.mol.eval_gto("GTOval_sph", points[begin : begin + _BLOCK]) @ coefficients
+            for begin in range(0, len(points), _BLOCK)
+        ]
+        return self._percent(np.concatenate(blocks))
+
+    def nmae_of_matrix(self, dm: NDArray[np.float64]) -> float:
+        """Return the NMAE in percent of a density matrix (both spins together)."""
+        return self._percent(self._orbital_density(dm))
+
+    def coulomb(self, density: OrbitalDensity) -> float:
+        """Return (d|d)/2 in Hartree of a density's error d, exactly."""
+        mol, energy = self._mf.mol, self._energy
+        return coulomb_error(mol, density, self._dm, coulomb_energy_ha=energy)
+
+    def coulomb_of_matrix(self, dm: NDArray[np.float64]) -> float:
+        """Return (d|d)/2 in Hartree of a density matrix's error d."""
+        return self._coulomb_energy(np.asarray(dm) - self._dm)
+
+    def _percent(self, values: NDArray[np.float64]) -> float:
+        weights = self._grids.weights
+        return 100 * float(weights @ abs(values - self._exact) / (weights @ abs(self._exact)))
+
+    def _coulomb_energy(self, dm: NDArray[np.float64]) -> float:
+        return 0.5 * float(np.einsum("ij,ji->", self._mf.get_j(self._mf.mol, dm), dm))
+
+    def _orbital_density(self, dm: NDArray[np.float64]) -> NDArray[np.float64]:
+        points, out = self._grids.coords, []
+        for begin in range(0, len(points), _BLOCK):
+            ao = self._mf.mol.eval_gto("GTOval_sph", points[begin : begin + _BLOCK])
+            out.append(np.einsum("pi,pi->p", ao @ dm, ao))
+        return np.concatenate(out)
+
+
+def seeded_comparison(
+    structure: AtomicStructure,
+    settings: PyscfSettings,
+    densities: Mapping[str, OrbitalDensity],
+    *,
+    conv_tol_ha: float = 1e-9,
+    grid_level: int = 1,
+    exact: bool = True,
+) -> list[ScfStart]:
+    """Converge a molecule from the default guess, from each density, and from the exact one.
+
+    Every calculation computes its own integrals, so that the times are honest.
+
+    Parameters
+    ----------
+    structure
+        The molecule.
+    settings
+        How to compute.
+    densities
+        Name → total density to start from.
+    conv_tol_ha
+        Convergence threshold of all calculations, Hartree.
+    grid_level
+        Grid of the first potential; see :func:`scdp_flows.dft.pyscf.seed.seed_density_matrix`.
+    exact
+        Whether to start from the converged density too, by the same route: the best possible.
+
+    Returns
+    -------
+    list of ScfStart
+        ``"default"`` first, then `densities` in their order, ``"exact"`` last.
+
+    Raises
+    ------
+    StructureError
+        If the molecule cannot be computed.
+    CalculationError
+        If it does not converge from the default guess.
+    SettingsError
+        If a density is named ``"default"`` or ``"exact"``.
+    """
+    taken = {"default", "exact"} & set(densities)
+    if taken:
+        raise SettingsError(f"densities are named {sorted(taken)}; these names have a meaning")
+    mol = build_molecule(structure, settings)
+    default = run_scf(mol, settings, conv_tol_ha=conv_tol_ha)
+    check_converged(default, structure.formula, conv_tol_ha)
+    errors = StartErrors(default)
+    starts = [_default_start(default, errors)]
+    for name, density in densities.items():
+        make = density_start(mol, density, grid_level=grid_level)
+        run = run_seeded(mol, settings, make, conv_tol_ha=conv_tol_ha, default=default)
+        start = _start(name, run, default, errors)
+        # What was refused before it became a start (periodic, say) may not be measurable.
+        if run.dm0 is not None:
+            nmae, coulomb = errors.nmae(density), errors.coulomb(density)
+            start = replace(start, nmae_percent=nmae, coulomb_error_ha=coulomb)
+        starts.append(start)
+    if exact:
+        starts.append(_exact_start(mol, settings, default, errors, grid_level=grid_level))
+    return starts
+
+
+def _default_start(run: ScfRun, errors: StartErrors) -> ScfStart:
+    guess = np.asarray(run.mf.get_init_guess(run.mf.mol))
+    dm = guess if guess.ndim == 2 else guess.sum(axis=0)
+    return ScfStart(
+        start="default",
+        seed_used=False,
+        fallback_reason=None,
+        converged=run.converged,
+        iterations=run.iterations,
+        fock_builds=run.fock_builds,
+        energy_ha=run.energy_ha,
+        energy_ev=run.energy_ha * HARTREE_TO_EV,
+        cpu_s=run.cpu_s,
+        wall_s=run.wall_s,
+        energy_difference_ha=0.0,
+        nmae_percent=errors.nmae_of_matrix(dm),
+        coulomb_error_ha=errors.coulomb_of_matrix(dm),
+        gradient_norms=run.gradient_norms,
+        energies_ha=run.energies_ha,
+    )
+
+
+def _start(name: str, seeded: SeededRun, default: ScfRun, errors: StartErrors) -> ScfStart:
+    """Record a seeded run; what a discarded attempt cost is added."""
+    runs = [seeded.result]
+    if seeded.fallback_reason is not None and seeded.attempt is not None:
+        runs.insert(0, seeded.attempt)
+    result, dm0 = seeded.result, seeded.dm0
+    return ScfStart(
+        start=name,
+        seed_used=seeded.fallback_reason is None,
+        fallback_reason=seeded.fallback_reason,
+        converged=result.converged,
+        iterations=sum(run.iterations for run in runs),
+        fock_builds=sum(run.fock_builds for run in runs) + (dm0 is not None),
+        energy_ha=result.energy_ha,
+        energy_ev=result.energy_ha * HARTREE_TO_EV,
+        cpu_s=sum(run.cpu_s for run in runs) + seeded.seed_cpu_s,
+        wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
+        seed_cpu_s=seeded.seed_cpu_s,
+        energy_difference_ha=result.energy_ha - default.energy_ha,
+        nmae_dm0_percent=None if dm0 is None else errors.nmae_of_matrix(np.asarray(dm0)),
+        gradient_norms=tuple(g for run in runs for g in run.gradient_norms),
+        energies_ha=tuple(e for run in runs for e in run.energies_ha),
+    )
+
+
+def _exact_start(
+    mol: Any, settings: PyscfSettings, default: ScfRun, errors: StartErrors, *, grid_level: int
+) -> ScfStart:
+    """Start from the converged density by the route of all densities."""
+    dm = default.dm
+
+    def make(mf: Any) -> NDArray[np.float64]:
+        return checked_start(mol, mf, fock_of_density_matrix(mf, dm, grid_level=grid_level))
+
+    run = run_seeded(mol, settings, make, conv_tol_ha=float(default.mf.conv_tol), default=default)
+    start = _start("exact", run, default, errors)
+    return start if run.dm0 is None else replace(start, nmae_percent=0.0, coulomb_error_ha=0.0)

@@ -1,0 +1,195 @@
+"""Start a self-consistent calculation from a density, audited, with a way back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scdp_flows.dft.pyscf.fock import diagonalised_density_matrix, fock_of_density
+from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
+from scdp_flows.dft.pyscf.scf import run_scf
+from scdp_flows.errors import CalculationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.pyscf.inputs import PyscfSettings
+    from scdp_flows.dft.pyscf.scf import ScfRun
+    from scdp_models.density.orbital import OrbitalDensity
+
+__all__ = [
+    "SeededRun",
+    "check_seedable",
+    "checked_start",
+    "density_start",
+    "run_seeded",
+    "seed_density_matrix",
+]
+
+_LARGEST_EXCESS = 0.05
+_SAME_ENERGY_HA = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class SeededRun:
+    """A calculation that started from a density, or fell back to the code's own guess."""
+
+    result: ScfRun
+    """The calculation that counts."""
+    attempt: ScfRun | None
+    """The seeded calculation, also if it was discarded; None if the seed failed before it."""
+    fallback_reason: str | None
+    """Why the seeded calculation does not count; None if it does."""
+    dm0: NDArray[np.float64] | None
+    """Density matrix after the first diagonalisation; None if the seed failed."""
+    seed_cpu_s: float
+    """Processor time of making `dm0`, s."""
+    seed_wall_s: float
+    """Elapsed time of making `dm0`, s."""
+
+
+def check_seedable(mol: Any, settings: PyscfSettings) -> None:
+    """Refuse what a total density cannot start.
+
+    Raises
+    ------
+    CalculationError
+        For open shells: without a spin density they may converge to another, higher state.
+    """
+    if mol.spin != 0 or settings.spin != "restricted":
+        raise CalculationError(
+            "open shells are not seeded: a total density without spin density may lead to another "
+            "state; the code's own guess is used"
+        )
+
+
+def seed_density_matrix(
+    mol: Any, mf: Any, density: OrbitalDensity, *, grid_level: int = 1
+) -> NDArray[np.float64]:
+    """Turn a density into a starting density matrix by one diagonalisation.
+
+    The density is first scaled to the electron count; a prediction is off by some 1e-3 electrons.
+
+    Parameters
+    ----------
+    mol, mf
+        PySCF molecule and spin-restricted mean-field object.
+    density
+        Total density of the molecule.
+    grid_level
+        Of the exchange-correlation grid for this one potential.
+
+    Raises
+    ------
+    CalculationError
+        If the density is periodic or does not hold about the right number of electrons, or leads
+        to a Fock or density matrix that cannot be right.
+    """
+    if any(density.pbc):
+        raise CalculationError("the starting density is periodic; this is a molecule")
+    held = density.n_electrons()
+    if not abs(held - mol.nelectron) <= _LARGEST_EXCESS * mol.nelectron:
+        raise CalculationError(
+            f"the starting density holds {held:.4f} electrons, the molecule {mol.nelectron}; was "
+            "it made for another pseudopotential, charge or molecule?"
+        )
+    with quiet_pyscf(), np.errstate(over="ignore", invalid="ignore"):
+        fock = fock_of_density(mf, density.scaled(mol.nelectron / held), grid_level=grid_level)
+    return checked_start(mol, mf, fock)
+
+
+def checked_start(mol: Any, mf: Any, fock: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Diagonalise a Fock matrix into a starting density matrix, and check both.
+
+    Parameters
+    ----------
+    mol, mf
+        PySCF molecule and spin-restricted mean-field object.
+    fock
+        Shape ``(n, n)``, Hartree.
+
+    Raises
+    ------
+    CalculationError
+        If the Fock matrix is not finite or the density matrix does not hold the electrons.
+    """
+    if not np.isfinite(fock).all():
+        raise CalculationError("the Fock matrix of the starting density is not finite")
+    dm = diagonalised_density_matrix(mf, fock)
+    held = float(np.einsum("ij,ji->", dm, mf.get_ovlp()))
+    if not abs(held - mol.nelectron) < 1e-6 * mol.nelectron:
+        raise CalculationError(
+            f"the first diagonalisation holds {held} electrons, expected {mol.nelectron}"
+        )
+    return dm
+
+
+def run_seeded(
+    mol: Any,
+    settings: PyscfSettings,
+    make_dm0: Callable[[Any], NDArray[np.float64]],
+    *,
+    conv_tol_ha: float | None = None,
+    default: ScfRun | None = None,
+) -> SeededRun:
+    """Converge a molecule from a seed; fall back to the code's own guess if that goes wrong.
+
+    Parameters
+    ----------
+    mol
+        PySCF molecule.
+    settings
+        How to compute.
+    make_dm0
+        Gives the starting density matrix for a mean-field object, or raises CalculationError.
+    conv_tol_ha
+        Overrides the label's threshold, Hartree.
+    default
+        The calculation from the code's own guess, if known: the seeded one must not end above it.
+        It is run only if it is needed.
+    """
+    cpu, wall = time.process_time(), time.perf_counter()
+    dm0 = reason = attempt = None
+    try:
+        check_seedable(mol, settings)
+        dm0 = make_dm0(mean_field(mol, settings))
+    except CalculationError as error:
+        reason = str(error)
+    seed_cpu, seed_wall = time.process_time() - cpu, time.perf_counter() - wall
+    if dm0 is not None:
+        attempt = run_scf(mol, settings, dm0, conv_tol_ha=conv_tol_ha)
+        reason = _why_not(attempt, default)
+    if attempt is None or reason is not None:
+        result = default or run_scf(mol, settings, conv_tol_ha=conv_tol_ha)
+    else:
+        result = attempt
+    return SeededRun(result, attempt, reason, dm0, seed_cpu, seed_wall)
+
+
+def density_start(
+    mol: Any, density: OrbitalDensity, *, grid_level: int = 1
+) -> Callable[[Any], NDArray[np.float64]]:
+    """Return what :func:`run_seeded` needs to start from a density.
+
+    Parameters
+    ----------
+    mol, density, grid_level
+        As in :func:`seed_density_matrix`.
+    """
+    return lambda mf: seed_density_matrix(mol, mf, density, grid_level=grid_level)
+
+
+def _why_not(attempt: ScfRun, default: ScfRun | None) -> str | None:
+    """Say why a seeded calculation cannot be accepted."""
+    if not attempt.converged:
+        return f"the seeded calculation did not converge in {attempt.iterations} cycles"
+    if default is not None and default.converged:
+        above = attempt.energy_ha - default.energy_ha
+        if above > _SAME_ENERGY_HA:
+            return f"the seeded calculation converged {above:.2e} Ha above the unseeded one"
+    return None
