@@ -1,0 +1,1 @@
+"""Turn stored results into figures, tables and one self-contained page."""
