@@ -55,7 +55,12 @@ class AveragedWeights(pl.Callback):
             for name, parameter in pl_module.named_parameters():
                 self._average[name].lerp_(parameter, 1 - decay)
 
-    def _install(self, pl_module: pl.LightningModule, weights: dict[str, torch.Tensor]) -> None:
+    def install(self, pl_module: pl.LightningModule) -> None:
+        """Replace the weights of a module by their average."""
+        self._copy(pl_module, self._average)
+
+    @staticmethod
+    def _copy(pl_module: pl.LightningModule, weights: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
             for name, parameter in pl_module.named_parameters():
                 parameter.copy_(weights[name])
@@ -64,17 +69,13 @@ class AveragedWeights(pl.Callback):
         """Put the average in place."""
         if self._average:
             self._live = {n: p.detach().clone() for n, p in pl_module.named_parameters()}
-            self._install(pl_module, self._average)
+            self.install(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Put the trained weights back."""
         if self._live:
-            self._install(pl_module, self._live)
+            self._copy(pl_module, self._live)
             self._live = {}
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Leave the average in place for export."""
-        self._install(pl_module, self._average)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the average for the training checkpoint."""

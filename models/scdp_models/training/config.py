@@ -84,9 +84,12 @@ class TrainingConfig:
         if self.loss not in LOSSES:
             msg = f"unknown loss {self.loss!r}; known: {', '.join(LOSSES)}"
             raise TrainingError(msg)
-        positive = (self.n_steps, self.batch_size, self.learning_rate, self.steps_per_round)
-        if min(positive) <= 0:
-            msg = f"steps, batch size, rate and steps per round must be positive: {self}"
+        counts = (self.n_steps, self.batch_size, self.steps_per_round, self.n_probes)
+        if min(counts) < 1 or not self.learning_rate > 0:
+            msg = f"steps, batch size, steps per round, probes and rate must be positive: {self}"
+            raise TrainingError(msg)
+        if self.seed < 0:
+            msg = f"seed is {self.seed}; give a non-negative integer"
             raise TrainingError(msg)
 
     def to_dict(self) -> dict[str, Any]:

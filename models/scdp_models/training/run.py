@@ -7,6 +7,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
@@ -29,6 +30,8 @@ from scdp_models.training.progress import FiniteLoss, MetricsFile, ProgressBar, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from scdp_models.training.config import TrainingConfig
 
 __all__ = ["MODEL_FILE", "RunResult", "run"]
 
@@ -85,10 +88,11 @@ def _source(
     )
 
 
-def _trainer(folder: Path, specification: RunSpecification, *, validate: bool) -> pl.Trainer:
-    config = specification.training
+def _trainer(
+    folder: Path, config: TrainingConfig, averaged: AveragedWeights, *, validate: bool
+) -> pl.Trainer:
     callbacks: list[pl.Callback] = [
-        AveragedWeights(config.ema_decay),
+        averaged,
         ModelCheckpoint(
             dirpath=folder,
             filename=_STATE_FILE.removesuffix(".ckpt"),
@@ -149,7 +153,7 @@ def run(folder: str | Path) -> RunResult:
     Raises
     ------
     TrainingError
-        If there is nothing to train on or the loss is no longer finite.
+        If there is nothing to train on, the loss is no longer finite or the saved state is damaged.
     """
     place = Path(folder)
     specification = RunSpecification.read(place)
@@ -164,12 +168,28 @@ def run(folder: str | Path) -> RunResult:
     validation = _source(specification, specification.validation_shards, reference)
     network = _build_network(specification, source, reference)
     module = DensityModule(network, config, (source, validation))
-    state = place / _STATE_FILE
     with _quiet():
-        trainer = _trainer(place, specification, validate=len(validation.reader) > 0)
-        trainer.fit(module, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+        averaged = AveragedWeights(config.ema_decay)
+        trainer = _trainer(place, config, averaged, validate=len(validation.reader) > 0)
+        trainer.fit(module, ckpt_path=_saved_state(place), weights_only=True)
+    # Not left to a callback: a run that only lacks its export does no further step.
+    averaged.install(module)
     model = _export(place, specification, module, reference)
     return RunResult(model, read_metrics(place / _METRICS_FILE))
+
+
+def _saved_state(folder: Path) -> Path | None:
+    """Return the state to go on from, after making sure that it can be read."""
+    path = folder / _STATE_FILE
+    if not path.is_file():
+        return None
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        # The message of torch recommends to read it unsafely; it stays behind this one.
+        msg = f"{path} is not a usable training state; delete it to start the run anew"
+        raise TrainingError(msg) from error
+    return path
 
 
 @contextmanager
