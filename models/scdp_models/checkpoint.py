@@ -91,9 +91,10 @@ class Checkpoint:
             network.load_state_dict(dict(self.state))
         except RuntimeError as error:
             where = self.source or "this checkpoint"
+            first = str(error).splitlines()[1:2] or [str(error)]
             msg = (
-                f"the weights in {where} do not fit the settings stored beside them: {error}; "
-                "export the model again"
+                f"the weights in {where} do not fit the settings stored beside them, for example "
+                f"{first[0].strip()}; export the model again"
             )
             raise CheckpointError(msg) from error
         return network.eval()
