@@ -27,6 +27,7 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "StructureError",
+    "TrainingError",
     "UnknownNameError",
 ]
 
@@ -105,6 +106,10 @@ class ModelError(ScdpFlowsError, ValueError):
 
 class CalculationError(ScdpFlowsError, RuntimeError):
     """Report an electronic-structure calculation that failed."""
+
+
+class TrainingError(ScdpFlowsError, RuntimeError):
+    """Report a training run that failed."""
 
 
 class SettingsError(ScdpFlowsError, ValueError):

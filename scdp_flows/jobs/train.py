@@ -1,0 +1,227 @@
+"""Train a model on a dataset, in a process of its own that can be killed and continued."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jobflow import job
+
+from scdp_flows.errors import SettingsError, StoreError
+from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.build_dataset import count_shards
+from scdp_flows.jobs.training_process import MODEL_FILE, run_training
+from scdp_flows.parallel import available_cores
+from scdp_flows.schemas.identity import content_hash
+from scdp_flows.schemas.training import ModelDoc
+from scdp_flows.settings import get_settings
+from scdp_flows.stores.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scdp_flows.schemas.dataset import DatasetDoc
+    from scdp_flows.stores.factory import Stores
+    from scdp_models.nn.config import NetworkConfig
+    from scdp_models.training.config import TrainingConfig
+
+__all__ = ["TrainMaker"]
+
+_METRICS_FILE = "metrics.jsonl"
+# These change how fast a run is, not what it is.
+_SPEED = ("threads", "accelerator")
+_LOSS_UNITS = {"coulomb": "ha", "grid_mae": "e_per_ang3"}
+
+
+@dataclass(kw_only=True)
+class TrainMaker(StepMaker):
+    """Make the job that trains a model.
+
+    The run has a folder in the store, named by dataset and settings. A job that was killed goes on
+    from the last saved state there, and one that was done returns the model it has made.
+    """
+
+    name: str = "train"
+    model_name: str = "model"
+    """Name under which the model is found in the store."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """Fields of :class:`scdp_models.nn.config.NetworkConfig` that differ from its defaults."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Fields of :class:`scdp_models.training.config.TrainingConfig` that differ from its
+    defaults."""
+    n_corrections: int = 2
+    """How often the learning rate may be lowered when the loss is no longer finite."""
+
+    @job(output_schema=ModelDoc)
+    def make(self, dataset_id: str) -> ModelDoc:
+        """Train a model.
+
+        Parameters
+        ----------
+        dataset_id
+            Identifier or name of the dataset.
+
+        Raises
+        ------
+        SettingsError
+            If a field of network or training is unknown or does not fit the dataset.
+        DatasetError
+            If the dataset has no samples.
+        TrainingError
+            If training fails.
+        """
+        with self.open_stores() as stores:
+            run = _Run(self, stores.datasets.get(dataset_id), stores)
+            return run.earlier_model() or run.train()
+
+
+class _Run:
+    """One training run: a dataset, settings and a folder."""
+
+    def __init__(self, maker: TrainMaker, dataset: DatasetDoc, stores: Stores) -> None:
+        self.maker = maker
+        self.dataset = dataset
+        self.stores = stores
+        self.network, self.training = _configurations(maker, dataset)
+        settings = {k: v for k, v in self.training.to_dict().items() if k not in _SPEED}
+        identity = [dataset.dataset_id, self.network.to_dict(), settings]
+        self.key = content_hash(identity)[:24]
+        self.folder = stores.path / "training" / self.key
+
+    def earlier_model(self) -> ModelDoc | None:
+        """Return the model that this run has made before, under the name it shall have now."""
+        criteria = {"dataset_id": self.dataset.dataset_id, "config.run": self.key}
+        found = next(self.stores.models.query(criteria), None)
+        if found is None:
+            return None
+        return self.stores.models.documents.put(found.updated(name=self.maker.model_name))
+
+    def train(self) -> ModelDoc:
+        """Train, and store the model."""
+        self._prepare()
+        if not (self.folder / MODEL_FILE).is_file():
+            run_training(self.folder, n_corrections=self.maker.n_corrections)
+        doc = self._describe()
+        stored = self.stores.models.put_checkpoint(self.folder / MODEL_FILE, doc)
+        # The samples are in the store; the folder keeps log, settings and last state.
+        shutil.rmtree(self.folder / "shards", ignore_errors=True)
+        return stored
+
+    def _prepare(self) -> None:
+        """Write the samples and ``run.json``."""
+        from scdp_models.training.config import RunSpecification
+
+        n_training, _ = count_shards(self.dataset)
+        try:
+            shards = [str(path) for path in self._write_shards()]
+            RunSpecification(
+                training_shards=tuple(shards[:n_training]),
+                validation_shards=tuple(shards[n_training:]),
+                network=self.network,
+                training=self._continued(),
+                basis=self.dataset.basis,
+                reference=self.dataset.reference,
+                kind=self.dataset.kind,
+                provenance={"dataset_id": self.dataset.dataset_id, "name": self.maker.model_name},
+            ).write(self.folder)
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder}: cannot be written: {error.strerror}; make the folder writable, "
+                "free some space, or choose another store_path"
+            ) from error
+
+    def _write_shards(self) -> list[Path]:
+        folder = self.folder / "shards"
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for blob in self.dataset.shards:
+            path = folder / f"{blob.key[:32]}.safetensors"
+            if not path.is_file():
+                write_whole(path, self.stores.blobs.get(blob))
+            paths.append(path)
+        return paths
+
+    def _continued(self) -> TrainingConfig:
+        """Return the settings, with the learning rate that an interrupted run was lowered to."""
+        from dataclasses import replace
+
+        from scdp_models.errors import ScdpModelsError
+        from scdp_models.training.config import RunSpecification
+
+        threads = self.training.threads or get_settings().N_PROCESSES or available_cores()
+        training = replace(self.training, threads=threads)
+        if not (self.folder / "run.json").is_file():
+            return training
+        try:
+            earlier = RunSpecification.read(self.folder).training
+        except ScdpModelsError:
+            return training  # cut short by a crash while it was written
+        return replace(training, learning_rate=min(training.learning_rate, earlier.learning_rate))
+
+    def _describe(self) -> ModelDoc:
+        history = _read_metrics(self.folder / _METRICS_FILE)
+        config = {
+            "run": self.key,
+            "network": self.network.to_dict(),
+            "training": json.loads((self.folder / "run.json").read_text())["training"],
+        }
+        return ModelDoc.from_checkpoint(
+            self.folder / MODEL_FILE,
+            history=history,
+            name=self.maker.model_name,
+            kind=self.dataset.kind,
+            kind_key=self.dataset.kind_key,
+            elements=self.dataset.elements,
+            dataset_id=self.dataset.dataset_id,
+            config=config,
+            metrics=_final_metrics(history, self.training.loss),
+            train_seconds=history[-1].get("seconds", 0.0) if history else 0.0,
+        )
+
+
+def _configurations(maker: TrainMaker, dataset: DatasetDoc) -> tuple[NetworkConfig, TrainingConfig]:
+    """Check the fields and return the configurations they stand for."""
+    from scdp_models.errors import ScdpModelsError
+    from scdp_models.nn.config import NetworkConfig
+    from scdp_models.training.config import TrainingConfig
+
+    target = str(dataset.target.get("target", "delta"))
+    try:
+        network = NetworkConfig.from_dict({"target": target, **maker.network})
+        training = TrainingConfig.from_dict(maker.training)
+    except (ScdpModelsError, TypeError) as error:
+        raise SettingsError(f"fields network and training of the job: {error}") from error
+    if network.target != target:
+        raise SettingsError(
+            f"network target {network.target!r} does not fit dataset {dataset.name!r}, whose "
+            f"target is {target!r}; build a dataset for it, or leave the target out"
+        )
+    if training.loss == "grid_mae" and not dataset.target.get("keep_grid"):
+        raise SettingsError(
+            f"loss 'grid_mae' needs grids and dataset {dataset.name!r} has none; build it with "
+            "keep_grid=True"
+        )
+    return network, training
+
+
+def _read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read the rows of the metrics file, without the last one if a crash cut it short."""
+    rows: list[dict[str, float]] = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _final_metrics(history: list[dict[str, float]], loss: str) -> dict[str, float]:
+    """Return the losses of the last round, named with their unit."""
+    last = history[-1] if history else {}
+    return {
+        f"{name}_{_LOSS_UNITS[loss]}": last[name]
+        for name in ("train_loss", "validation_loss")
+        if name in last
+    }

@@ -1,0 +1,178 @@
+"""Models are trained once per dataset and settings, and go on where they stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scdp_flows.errors import DatasetError, SettingsError, StoreError, TrainingError
+from scdp_flows.jobs import train
+from scdp_flows.jobs.build_dataset import BuildDatasetMaker
+from scdp_flows.jobs.splits import SplitRule
+from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.predictors.scdp import ScdpPredictor
+from scdp_flows.schemas.dataset import DatasetDoc
+from scdp_flows.schemas.training import ModelDoc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymatgen.core import Molecule
+
+_NETWORK = {"n_layers": 1, "n_channels": 4, "lmax": 1, "n_radial": 4, "radial_hidden": 8}
+_TRAINING = {"n_steps": 6, "steps_per_round": 3, "batch_size": 2, "warmup_steps": 1}
+
+
+def _train(maker: TrainMaker, dataset_id: str) -> ModelDoc:
+    doc = TrainMaker.make.original(maker, dataset_id)  # type: ignore[attr-defined]
+    assert isinstance(doc, ModelDoc)
+    return doc
+
+
+@pytest.fixture
+def dataset(labels: list[str], store_path: str) -> DatasetDoc:
+    """Give a dataset of five molecules for training and one for validation."""
+    rule = SplitRule(validation=0.01, test=0.0)
+    maker = BuildDatasetMaker(store_path=store_path, split=rule, n_processes=1, shard_size=3)
+    doc = BuildDatasetMaker.make.original(maker, labels)  # type: ignore[attr-defined]
+    assert isinstance(doc, DatasetDoc)
+    return doc
+
+
+@pytest.fixture
+def maker(store_path: str) -> TrainMaker:
+    """Train a very small network for a few steps."""
+    return TrainMaker(
+        store_path=store_path, model_name="tiny", network=_NETWORK, training=_TRAINING
+    )
+
+
+@pytest.fixture
+def instant(monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path) -> list[Path]:
+    """Replace the training process by a copy; give the folders in which it was started."""
+    folders: list[Path] = []
+
+    def copy(folder: Path, *, n_corrections: int) -> None:
+        folders.append(folder)
+        shutil.copy(tiny_checkpoint, folder / "model.safetensors")
+        row = {"step": 6, "train_loss": 0.5, "validation_loss": 0.7, "seconds": 3.0}
+        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" + '{"step": 7, "tr')
+
+    monkeypatch.setattr(train, "run_training", copy)
+    return folders
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_stored_and_can_predict(
+    maker: TrainMaker, dataset: DatasetDoc, water: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doc = _train(maker, dataset.dataset_id)
+    assert doc.dataset_id == dataset.dataset_id
+    assert [row["step"] for row in doc.history] == [3, 6]
+    assert set(doc.metrics) == {"train_loss_ha", "validation_loss_ha"}
+    assert doc.elements == ["C", "H", "O"]
+    predictor = ScdpPredictor(model="tiny", store_path=maker.store_path)
+    assert predictor.model_id() == doc.model_id
+    assert predictor.predict(water).n_electrons() == pytest.approx(8, abs=1e-5)
+    monkeypatch.setattr(train, "run_training", None)
+    assert _train(maker, "dataset") == doc
+
+
+def test_what_was_done_is_recorded(
+    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+) -> None:
+    doc = _train(maker, dataset.dataset_id)
+    assert doc.metrics == {"train_loss_ha": 0.5, "validation_loss_ha": 0.7}
+    assert doc.train_seconds == 3.0
+    assert doc.config["network"]["n_channels"] == 4
+    assert doc.config["training"]["n_steps"] == 6
+    assert doc.kind == dataset.kind
+    assert not (instant[0] / "shards").exists()
+
+
+def test_other_settings_are_another_run_and_threads_are_not(
+    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+) -> None:
+    _train(maker, dataset.dataset_id)
+    _train(replace(maker, training={**_TRAINING, "threads": 1}), dataset.dataset_id)
+    assert len(instant) == 1
+    _train(replace(maker, training={**_TRAINING, "seed": 1}), dataset.dataset_id)
+    assert len(set(instant)) == 2
+
+
+def test_a_trained_model_takes_a_new_name(
+    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+) -> None:
+    first = _train(maker, dataset.dataset_id)
+    second = _train(replace(maker, model_name="other"), dataset.dataset_id)
+    assert (second.model_id, second.name) == (first.model_id, "other")
+    assert len(instant) == 1
+
+
+def test_a_model_that_was_not_stored_in_time_is_not_trained_again(
+    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+) -> None:
+    doc = _train(maker, dataset.dataset_id)
+    with maker.open_stores() as stores:
+        stores.models.documents.remove(doc.model_id)
+    assert _train(maker, dataset.dataset_id).model_id == doc.model_id
+    assert len(instant) == 1
+
+
+def test_an_interrupted_run_keeps_its_lowered_learning_rate(
+    maker: TrainMaker, dataset: DatasetDoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+
+    def fail(folder: Path, *, n_corrections: int) -> None:
+        path = folder / "run.json"
+        document = json.loads(path.read_text())
+        rates.append(document["training"]["learning_rate"])
+        document["training"]["learning_rate"] *= 0.1
+        path.write_text(json.dumps(document) if len(rates) < 2 else "{cut sho")
+        raise TrainingError("killed")
+
+    monkeypatch.setattr(train, "run_training", fail)
+    for _ in range(3):
+        with pytest.raises(TrainingError, match="killed"):
+            _train(maker, dataset.dataset_id)
+    assert rates == pytest.approx([5e-3, 5e-4, 5e-3])
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "message"),
+    [
+        ({"n_layer": 2}, {}, "unknown network settings .*n_layer"),
+        ({}, {"steps": 2}, "unknown training settings .*steps"),
+        ({"n_layers": "two"}, {}, "fields network and training"),
+        ({"target": "total"}, {}, "target 'total' does not fit dataset 'dataset'"),
+        ({}, {"loss": "grid_mae"}, "keep_grid=True"),
+    ],
+)
+def test_wrong_settings_are_named(
+    network: dict[str, Any],
+    training: dict[str, Any],
+    message: str,
+    maker: TrainMaker,
+    dataset: DatasetDoc,
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        _train(replace(maker, network=network, training=training), dataset.dataset_id)
+
+
+def test_a_dataset_without_samples_is_refused(maker: TrainMaker, dataset: DatasetDoc) -> None:
+    with maker.open_stores() as stores:
+        stores.datasets.put(dataset.updated(shards=[]))
+    with pytest.raises(DatasetError, match="build it again"):
+        _train(maker, dataset.dataset_id)
+
+
+def test_a_folder_that_cannot_be_written_is_named(maker: TrainMaker, dataset: DatasetDoc) -> None:
+    with maker.open_stores() as stores:
+        (stores.path / "training").write_text("no folder")
+    with pytest.raises(StoreError, match=r"training.*cannot be written"):
+        _train(maker, dataset.dataset_id)
