@@ -158,11 +158,10 @@ def mean_field(mol: Any, settings: PyscfSettings, *, conv_tol_ha: float | None =
     if settings.spin == "restricted":
         mf = restricted_kohn_sham(mol, settings)
     else:
-        mf = uks.UKS(mol, xc=settings.functional)
+        mf = _without_checkpoint(uks.UKS(mol, xc=settings.functional))
     mf.grids.level = settings.grid_level
     mf.conv_tol = settings.conv_tol_ha if conv_tol_ha is None else conv_tol_ha
     mf.max_cycle = settings.max_cycle
-    mf.chkfile = None
     return mf
 
 
@@ -170,4 +169,13 @@ def restricted_kohn_sham(mol: Any, settings: PyscfSettings) -> Any:
     """Return a Kohn-Sham object of shared orbitals, for any number of electrons."""
     from pyscf.dft import rks
 
-    return rks.RKS(mol, xc=settings.functional)
+    return _without_checkpoint(rks.RKS(mol, xc=settings.functional))
+
+
+def _without_checkpoint(mf: Any) -> Any:
+    """Close the temporary file that PySCF opens for each object."""
+    file = getattr(mf, "_chkfile", None)
+    if file is not None:
+        file.close()
+    mf._chkfile = mf.chkfile = None  # noqa: SLF001 - PySCF has no switch of its own per object
+    return mf

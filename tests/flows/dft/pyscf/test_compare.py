@@ -1,0 +1,95 @@
+"""Comparison of starts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scdp_flows.dft.pyscf.compare import StartErrors, seeded_comparison
+from scdp_flows.errors import SettingsError
+
+pytestmark = pytest.mark.requires("pyscf")
+
+
+@pytest.fixture(scope="module")
+def starts(converged_water: Any) -> dict[str, Any]:
+    """Compare the usual starts once, and one that is refused."""
+    fit = converged_water.fit
+    densities = {
+        "atomic": fit.reference,
+        "fit": fit.density,
+        "refused": fit.density.scaled(2.0),
+    }
+    records = seeded_comparison(converged_water.structure, converged_water.settings, densities)
+    assert [r.start for r in records] == ["default", "atomic", "fit", "refused", "exact"]
+    return {record.start: record for record in records}
+
+
+def test_better_densities_need_fewer_iterations(starts: dict[str, Any]) -> None:
+    assert starts["exact"].iterations <= 2
+    assert starts["exact"].iterations < starts["fit"].iterations < starts["default"].iterations
+    errors = [starts[name].coulomb_error_ha for name in ("exact", "fit", "atomic")]
+    assert errors == sorted(errors)
+    assert starts["fit"].nmae_dm0_percent < 0.1 < starts["atomic"].nmae_dm0_percent
+
+
+def test_all_reach_the_same_energy(starts: dict[str, Any]) -> None:
+    for record in starts.values():
+        assert record.converged
+        assert abs(record.energy_difference_ha) < 1e-7
+
+
+def test_cost_is_told(starts: dict[str, Any]) -> None:
+    fit, default = starts["fit"], starts["default"]
+    assert default.fock_builds == default.iterations + 2
+    assert fit.fock_builds == fit.iterations + 3  # one more for the seed
+    assert 0 < fit.seed_cpu_s < fit.cpu_s
+    assert len(fit.gradient_norms) == len(fit.energies_ha) == fit.iterations
+    assert not default.seed_used
+    assert fit.seed_used
+
+
+def test_a_refused_start_says_why_and_counts_as_default(starts: dict[str, Any]) -> None:
+    refused = starts["refused"]
+    assert not refused.seed_used
+    assert "16.0000 electrons" in refused.fallback_reason
+    assert refused.iterations == starts["default"].iterations
+    assert refused.energy_difference_ha == 0
+
+
+def test_records_fit_the_schema(starts: dict[str, Any]) -> None:
+    from scdp_flows.schemas.seeding import StartRecord
+
+    for record in starts.values():
+        fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(record).items()}
+        assert StartRecord(**fields).iterations == record.iterations
+
+
+def test_reserved_names_are_refused(converged_water: Any) -> None:
+    density = {"exact": converged_water.fit.density}
+    with pytest.raises(SettingsError, match="exact"):
+        seeded_comparison(converged_water.structure, converged_water.settings, density)
+
+
+def test_errors_of_density_and_of_matrix_agree(converged_water: Any) -> None:
+    errors, dm = StartErrors(converged_water.run), converged_water.run.dm
+    assert errors.nmae_of_matrix(dm) == pytest.approx(0, abs=1e-9)
+    assert errors.nmae_of_matrix(1.02 * dm) == pytest.approx(2.0)
+    energy = errors.coulomb_of_matrix(2 * dm)
+    assert errors.coulomb_of_matrix(1.02 * dm) == pytest.approx(0.02**2 * energy)
+    density = converged_water.fit.density
+    assert errors.coulomb(density.scaled(1.02)) == pytest.approx(0.02**2 * energy, rel=0.02)
+    assert errors.nmae(density.scaled(1.02)) == pytest.approx(2.0, rel=0.05)
+
+
+def test_an_open_shell_is_compared_without_seeds(converged_water: Any) -> None:
+    settings = replace(converged_water.settings, spin="unrestricted")
+    densities = {"fit": converged_water.fit.density}
+    records = seeded_comparison(converged_water.structure, settings, densities)
+    reasons = [record.fallback_reason for record in records[1:]]
+    assert all(reason is not None and "open shells" in reason for reason in reasons)
+    energies = [record.energy_ha for record in records]
+    np.testing.assert_allclose(energies, energies[0])

@@ -1,0 +1,78 @@
+"""Labels of molecules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pymatgen.core import Molecule
+
+from scdp_flows.dft.pyscf.label import label_from_document, label_structure
+from scdp_flows.errors import CalculationError
+from scdp_flows.units import HARTREE_TO_EV
+
+if TYPE_CHECKING:
+    from scdp_flows.dft.pyscf.inputs import PyscfSettings
+
+pytestmark = pytest.mark.requires("pyscf")
+
+
+def test_label_of_water(converged_water: Any, cheap: PyscfSettings) -> None:
+    label = label_structure(converged_water.structure, cheap, converged_water.basis)
+    assert label.density.integral() - 8 == pytest.approx(label.integral_error)
+    assert abs(label.integral_error) < cheap.charge_tolerance
+    assert label.density.kind == cheap.kind()
+    assert label.scf.energy_ev == pytest.approx(converged_water.run.energy_ha * HARTREE_TO_EV)
+    assert label.fit is not None
+    assert label.fit.info.coulomb_error_ha == pytest.approx(
+        converged_water.fit.info.coulomb_error_ha, rel=1e-2
+    )
+    assert label.fit.info.nmae_percent is not None
+    assert 0.05 < label.fit.info.nmae_percent < 0.6
+
+
+def test_without_a_basis_there_is_no_fit(hydrogen: Molecule, cheap: PyscfSettings) -> None:
+    label = label_from_document(hydrogen, cheap, None)
+    assert label.fit is None
+    assert label.density.magnetization is None
+
+
+def test_follows_a_translation(hydrogen: Molecule, cheap: PyscfSettings) -> None:
+    moved = hydrogen.copy()
+    moved.translate_sites(vector=[1.0, -2.0, 0.5])
+    here, there = label_structure(hydrogen, cheap), label_structure(moved, cheap)
+    np.testing.assert_allclose(there.density.origin - here.density.origin, [1.0, -2.0, 0.5])
+    np.testing.assert_allclose(there.density.values, here.density.values, atol=1e-6)
+
+
+def test_refines_a_grid_that_does_not_hold_the_electrons(
+    hydrogen: Molecule, cheap: PyscfSettings
+) -> None:
+    coarse = replace(cheap, spacing=0.28, padding=4.0, charge_tolerance=1e-3)
+    label = label_structure(hydrogen, coarse)
+    assert abs(label.integral_error) < 1e-3
+    assert label.density.spacing.max() < 0.27
+
+
+def test_says_what_to_change_where_no_grid_holds_the_electrons(
+    hydrogen: Molecule, cheap: PyscfSettings
+) -> None:
+    tight = replace(cheap, padding=0.8, charge_tolerance=1e-3)
+    with pytest.raises(CalculationError, match=r"expected 2 within 0\.001; raise padding"):
+        label_structure(hydrogen, tight)
+
+
+def test_refuses_what_does_not_converge(hydrogen: Molecule, cheap: PyscfSettings) -> None:
+    with pytest.raises(CalculationError, match="did not converge"):
+        label_structure(hydrogen, replace(cheap, max_cycle=1))
+
+
+def test_open_shell_has_a_magnetization(cheap: PyscfSettings) -> None:
+    radical = Molecule(["O", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.97]])
+    label = label_structure(radical, replace(cheap, spin="unrestricted"))
+    assert label.density.magnetization is not None
+    moment = label.density.magnetization.sum() * label.density.voxel_volume
+    assert moment == pytest.approx(1, abs=0.01)
+    assert label.density.integral() == pytest.approx(7, abs=0.02)
