@@ -27,8 +27,9 @@ from scdp_models.graph import build_graph, checked_structure, collate
 from scdp_models.virtual_nodes import bond_midpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from scdp_models.density.atomic import AtomicReference
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Geometry", "Model", "Prediction", "load", "load_pretrained", "pretrained_path"]
 
 DEFAULT_PRETRAINED = "small-molecules-pbe-gth"
+# Edges of one pass: 12 kB each in the default network, and larger passes are no faster on a CPU.
+_EDGES_PER_PASS = 2000
 
 
 class Geometry(NamedTuple):
@@ -53,6 +56,13 @@ class Prediction(NamedTuple):
     """A predicted density and the electrons the network was off by before it was corrected."""
 
     density: OrbitalDensity
+    excess_electrons: float
+
+
+class _Coefficients(NamedTuple):
+    """What the network says of one structure."""
+
+    coefficients: NDArray[np.float64]
     excess_electrons: float
 
 
@@ -135,32 +145,32 @@ class Model:
         return self.predict_batch([geometry])[0].density
 
     def predict_batch(self, geometries: Sequence[Geometry]) -> list[Prediction]:
-        """Predict several structures in one pass through the network.
+        """Predict several structures, as many at a time as are quickest.
+
+        Memory grows with the largest structure, not with their number.
 
         Raises
         ------
         GraphError
             If an element is unknown to the model or centres coincide.
         """
+        prepared = [self._graph(geometry) for geometry in geometries]
+        return list(map(self._density, geometries, prepared, self._coefficients(prepared)))
+
+    def _coefficients(self, graphs: Sequence[AtomGraph]) -> Iterator[_Coefficients]:
+        """Yield the coefficients of each structure."""
         import torch
 
-        if not geometries:
-            return []
-        prepared = [self._graph(geometry) for geometry in geometries]
-        batch = collate(prepared).to(self._dtype)
-        with torch.no_grad():
-            flat, excess = self._coefficients(batch)
-        counts = self._network.counts(batch.numbers)
-        predictions, start = [], 0
-        for index, (geometry, graph) in enumerate(zip(geometries, prepared, strict=True)):
-            stop = start + int(counts[batch.structure == index].sum())
-            predictions.append(
-                Prediction(self._density(geometry, graph, flat[start:stop]), float(excess[index]))
-            )
-            start = stop
-        return predictions
+        for part in _passes(graphs):
+            batch = collate(part).to(self._dtype)
+            with torch.no_grad():
+                flat, excess = self._forward(batch)
+            of_node = self._network.counts(batch.numbers)
+            counts = of_node.new_zeros(len(part)).index_add(0, batch.structure, of_node)
+            parts = flat.split(counts.tolist())
+            yield from map(_Coefficients, (p.numpy() for p in parts), excess.tolist())
 
-    def _coefficients(self, batch: AtomGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _forward(self, batch: AtomGraph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return flat coefficients, and the electrons in excess of each structure."""
         network = self._network
         species = network.species(batch.numbers)
@@ -171,8 +181,7 @@ class Model:
         excess = held.new_zeros(batch.n_structures).index_add(0, batch.structure, held)
         if network.config.project_charge:
             rows = network.projection(rows, species, graph, wanted)
-        flat = network.flatten(rows, batch.numbers)
-        return flat.numpy(), excess.numpy()
+        return network.flatten(rows, batch.numbers), excess
 
     def _graph(self, geometry: Geometry) -> AtomGraph:
         numbers, positions = checked_structure(geometry.numbers, geometry.positions)
@@ -197,22 +206,34 @@ class Model:
             pbc=geometry.pbc,
         )
 
-    def _density(
-        self, geometry: Geometry, graph: AtomGraph, coefficients: NDArray[np.float64]
-    ) -> OrbitalDensity:
+    def _density(self, geometry: Geometry, graph: AtomGraph, result: _Coefficients) -> Prediction:
         numbers, positions = graph.numbers.numpy(), graph.positions.numpy()
-        predicted = OrbitalDensity.from_basis(
+        density = OrbitalDensity.from_basis(
             self._checkpoint.basis,
             numbers,
             positions,
-            coefficients=coefficients,
+            coefficients=result.coefficients,
             cell=geometry.cell,
             pbc=geometry.pbc,
         )
-        if self._checkpoint.network.target == "total":
-            return predicted
-        reference = self.reference.superposition(numbers, positions, geometry.cell, geometry.pbc)
-        return reference + predicted
+        if self._checkpoint.network.target == "delta":
+            atoms = self.reference.superposition(numbers, positions, geometry.cell, geometry.pbc)
+            density = atoms + density
+        return Prediction(density, result.excess_electrons)
+
+
+def _passes(graphs: Sequence[AtomGraph]) -> Iterator[list[AtomGraph]]:
+    """Cut a list of graphs into parts of a bounded number of edges, or one graph."""
+    part: list[AtomGraph] = []
+    n_edges = 0
+    for graph in graphs:
+        if part and n_edges + len(graph.source) > _EDGES_PER_PASS:
+            yield part
+            part, n_edges = [], 0
+        part.append(graph)
+        n_edges += len(graph.source)
+    if part:
+        yield part
 
 
 def load(path: str | Path, dtype: str = "float32") -> Model:

@@ -23,6 +23,8 @@ from scdp_models.testing import assert_charge, assert_equivariant, assert_same_d
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scdp_models.graph import AtomGraph
+
 WATER = Geometry([8, 1, 1], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.96], [0.93, 0.0, -0.24]])
 METHANOL = Geometry(
     [6, 8, 1, 1, 1, 1],
@@ -109,6 +111,29 @@ def test_a_batch_gives_what_single_predictions_give(dtype: str) -> None:
         np.testing.assert_allclose(
             found.density.coefficients, alone.coefficients, rtol=tolerance, atol=tolerance
         )
+
+
+@pytest.mark.parametrize(("edges", "passes"), [(1, 4), (12, 3), (10_000, 1)])
+def test_long_lists_go_through_in_parts(
+    model: Model, monkeypatch: pytest.MonkeyPatch, edges: int, passes: int
+) -> None:
+    geometries = [WATER, WATER, METHANOL, WATER]  # of 6, 6, 30 and 6 edges
+    whole = model.predict_batch(geometries)
+    sizes, forward = [], model._forward
+
+    def spy(batch: AtomGraph) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(batch.n_structures)
+        return forward(batch)
+
+    monkeypatch.setattr(model, "_forward", spy)
+    monkeypatch.setattr("scdp_models.predict._EDGES_PER_PASS", edges)
+    parts = model.predict_batch(geometries)
+    assert (sum(sizes), len(sizes)) == (4, passes)
+    for found, expected in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(
+            found.density.coefficients, expected.density.coefficients, atol=1e-11
+        )
+        assert found.excess_electrons == pytest.approx(expected.excess_electrons, abs=1e-11)
 
 
 def test_an_empty_batch_is_an_empty_list(model: Model) -> None:
