@@ -84,8 +84,10 @@ def arrange(
         By key: default guess, atomic, the models, anything else, exact density. Models that no
         result speaks of are among them.
     """
+    # A model that is not in the store, such as a shipped one, goes by what the results call it.
     labels = {start_key(record): record.start for doc in seeds for record in doc.starts}
-    found = dict.fromkeys([*labels, *(evaluation_key(doc) for doc in evaluations)])
+    labels = {evaluation_key(doc): doc.predictor for doc in evaluations} | labels
+    found = dict.fromkeys(labels)
     names = _model_names(models)
     others = [key for key in dict.fromkeys([*names, *found]) if key not in _FIXED]
     keys = [k for k in (DEFAULT, ATOMIC) if k in found] + others
@@ -99,7 +101,7 @@ def _series(
     if key in _FIXED:
         return Series(key, *_FIXED[key])
     colour, marker = _OTHERS[others.index(key) % len(_OTHERS)]
-    return Series(key, names.get(key) or labels.get(key, key)[:24], colour, marker)
+    return Series(key, names.get(key) or labels.get(key, key), colour, marker)
 
 
 def _model_names(models: Sequence[ModelDoc]) -> dict[str, str]:

@@ -37,3 +37,10 @@ def test_a_model_that_no_store_knows_goes_by_its_label(
     series = arrange([], seeds=[make_seed("x", [record])])
     assert series["c" * 64].name == "shipped checkpoint"
     assert series["c" * 64].is_model
+
+
+def test_a_judged_model_that_no_store_knows_goes_by_its_predictor(
+    make_evaluation: Callable[..., Any],
+) -> None:
+    doc = make_evaluation("shipped checkpoint", {"x": 0.4}, model_id="c" * 64)
+    assert arrange([], [doc])["c" * 64].name == "shipped checkpoint"
