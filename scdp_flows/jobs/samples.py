@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from scdp_flows.stores.blobs import BlobStore
     from scdp_flows.stores.factory import Stores
     from scdp_models.data.samples import GridLabel, TrainingSample
+    from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Recipe", "common_reference", "pack_stored", "sample_of"]
+__all__ = ["Recipe", "common_reference", "load_fit", "pack_stored", "sample_of"]
 
 _TOLERANCE = 1e-6
 
@@ -124,14 +125,12 @@ def sample_of(doc: DensityDoc, stores: Stores, recipe: Recipe) -> TrainingSample
     from scdp_models.basis.shells import BasisSet
     from scdp_models.data.samples import make_sample
     from scdp_models.density.atomic import AtomicReference
-    from scdp_models.density.orbital import OrbitalDensity
     from scdp_models.errors import ScdpModelsError
 
-    fitted = OrbitalDensity.from_arrays(stores.densities.load_arrays(doc, "orbital"))
     try:
         return make_sample(
             doc.density_id,
-            fitted,
+            load_fit(doc, stores),
             BasisSet.from_dict(recipe.basis),
             AtomicReference.from_dict(recipe.reference),
             target=recipe.target,
@@ -139,6 +138,19 @@ def sample_of(doc: DensityDoc, stores: Stores, recipe: Recipe) -> TrainingSample
         )
     except ScdpModelsError as error:
         raise DatasetError(f"density {doc.density_id} ({doc.formula}): {error}") from error
+
+
+def load_fit(doc: DensityDoc, stores: Stores) -> OrbitalDensity:
+    """Return a stored label in Gaussian shells.
+
+    Raises
+    ------
+    UnknownNameError
+        If it was not fitted.
+    """
+    from scdp_models.density.orbital import OrbitalDensity
+
+    return OrbitalDensity.from_arrays(stores.densities.load_arrays(doc, "orbital"))
 
 
 def _grid(doc: DensityDoc, stores: Stores) -> GridLabel:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from scdp_flows.errors import ModelError, StructureError
+from scdp_flows.errors import ModelError, SettingsError, StructureError
 from scdp_flows.io.structures import (
     as_arrays,
     check_closed_shell,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scdp_flows.kind import DensityKind
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Predicted", "Predictor", "check_predictable", "validate_predictor"]
+__all__ = ["Predicted", "Predictor", "as_predictors", "check_predictable", "validate_predictor"]
 
 # A rotation without symmetry and a shift, for the checks of validate_predictor.
 _AXIS, _ANGLE = np.array([1.0, 2.0, -1.5]), 0.7
@@ -80,6 +80,23 @@ class Predictor(Protocol):
     def predict_many(self, structures: Iterable[AtomicStructure]) -> Iterator[Predicted]:
         """Yield a prediction for each structure, in order; few are in memory at a time."""
         ...
+
+
+def as_predictors(predictors: Predictor | Iterable[Predictor]) -> list[Predictor]:
+    """Return one or several predictors as a list.
+
+    Raises
+    ------
+    SettingsError
+        If two have the same name.
+    """
+    chosen = [predictors] if isinstance(predictors, Predictor) else list(predictors)
+    names = [predictor.name for predictor in chosen]
+    if len(set(names)) != len(names):
+        raise SettingsError(
+            f"the predictors are named {names}; give each a name of its own by its field name"
+        )
+    return chosen
 
 
 def check_predictable(structure: AtomicStructure) -> None:

@@ -12,7 +12,7 @@ from scdp_flows.schemas.identity import content_hash
 from scdp_flows.schemas.part import ScdpPart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["ErrorRow", "EvaluationDoc", "MetricSummary"]
 
@@ -89,6 +89,20 @@ class EvaluationDoc(ScdpDoc):
     )
 
     @classmethod
+    def make_id(
+        cls,
+        density_ids: Iterable[str],
+        *,
+        predictor: str,
+        model_id: str | None,
+        dataset_id: str | None,
+        split: str | None,
+    ) -> str:
+        """Return the identifier of the evaluation of one predictor on some labels, in any order."""
+        members = sorted(density_ids)
+        return content_hash([predictor, model_id, dataset_id, split, members])[:24]
+
+    @classmethod
     def from_rows(
         cls,
         rows: list[ErrorRow],
@@ -105,9 +119,15 @@ class EvaluationDoc(ScdpDoc):
         ValueError
             If there is no row.
         """
-        members = sorted(row.density_id for row in rows)
+        evaluation_id = cls.make_id(
+            (row.density_id for row in rows),
+            predictor=predictor,
+            model_id=model_id,
+            dataset_id=dataset_id,
+            split=split,
+        )
         return cls(
-            evaluation_id=content_hash([predictor, model_id, dataset_id, split, members])[:24],
+            evaluation_id=evaluation_id,
             predictor=predictor,
             model_id=model_id,
             dataset_id=dataset_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
@@ -79,4 +79,3 @@ class SeedOutput(ScdpPart):
     )
     n_new: int = Field(default=0, ge=0, description="Comparisons that were made now.")
     n_reused: int = Field(default=0, ge=0, description="Comparisons that were there before.")
-    details: dict[str, Any] = Field(default_factory=dict, description="Further numbers.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.schemas.identity import content_hash
 from scdp_flows.schemas.part import ScdpPart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["SeedDoc", "StartRecord"]
 
@@ -85,6 +88,26 @@ class SeedDoc(ScdpDoc):
         return self
 
     @classmethod
+    def make_id(
+        cls,
+        structure_hash: str,
+        settings_hash: str,
+        starts: Iterable[tuple[str, str | None, str | None]],
+    ) -> str:
+        """Return the identifier of a comparison.
+
+        Parameters
+        ----------
+        structure_hash, settings_hash
+            Structure and settings of the calculation.
+        starts
+            Label, predictor and model of each start, in any order.
+        """
+        # Labels are distinct, so that what may be None is never compared.
+        labels = sorted([list(start) for start in starts], key=lambda start: str(start[0]))
+        return content_hash([structure_hash, settings_hash, labels])[:24]
+
+    @classmethod
     def from_starts(
         cls,
         starts: list[StartRecord],
@@ -96,9 +119,9 @@ class SeedDoc(ScdpDoc):
         density_id: str | None = None,
     ) -> Self:
         """Build the document; the identifier and the differences to the default are computed."""
-        labels = sorted([record.start, record.predictor, record.model_id] for record in starts)
+        labels = [(record.start, record.predictor, record.model_id) for record in starts]
         return cls(
-            seed_id=content_hash([structure_hash, settings_hash, labels])[:24],
+            seed_id=cls.make_id(structure_hash, settings_hash, labels),
             structure_hash=structure_hash,
             formula=formula,
             density_id=density_id,

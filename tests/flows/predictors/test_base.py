@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Molecule, Structure
 
-from scdp_flows.errors import ModelError, StructureError
+from scdp_flows.errors import ModelError, SettingsError, StructureError
 from scdp_flows.predictors.atomic import AtomicPredictor
-from scdp_flows.predictors.base import check_predictable, validate_predictor
+from scdp_flows.predictors.base import as_predictors, check_predictable, validate_predictor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +57,11 @@ def test_a_triplet_is_refused() -> None:
     oxygen = Molecule(["O", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.2]], spin_multiplicity=3)
     with pytest.raises(StructureError, match="multiplicity 3"):
         check_predictable(oxygen)
+
+
+def test_one_predictor_or_several_of_different_names() -> None:
+    one, other = AtomicPredictor(), AtomicPredictor(name="other")
+    assert as_predictors(one) == [one]
+    assert as_predictors(iter([one, other])) == [one, other]
+    with pytest.raises(SettingsError, match="a name of its own"):
+        as_predictors([one, one])

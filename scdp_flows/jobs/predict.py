@@ -1,0 +1,218 @@
+"""Predict the densities of structures, store them, and write them to files on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobflow import job
+
+from scdp_flows.errors import (
+    DatasetError,
+    ScdpFlowsError,
+    SettingsError,
+    StoreError,
+    UnknownNameError,
+)
+from scdp_flows.io.base import write_density
+from scdp_flows.io.structures import as_arrays, structure_hash
+from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.batches import raise_first
+from scdp_flows.plugins import available
+from scdp_flows.predictors.rendering import render
+from scdp_flows.progress import track
+from scdp_flows.schemas.identity import hill_formula
+from scdp_flows.schemas.outputs import PredictionOutput, Refusal
+from scdp_flows.schemas.prediction import PredictionDoc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_flows.predictors.base import Predicted, Predictor
+    from scdp_flows.stores.factory import Stores
+
+__all__ = ["PredictMaker", "store_prediction"]
+
+_BATCH = 32
+
+
+@dataclass(kw_only=True)
+class PredictMaker(StepMaker):
+    """Make the job that predicts the densities of a batch of structures."""
+
+    name: str = "predict"
+    predictor: Predictor | None = None
+    """Who predicts, where ``make`` is given nobody."""
+    formats: Sequence[str] = ()
+    """Formats of the files to write, such as ``("chgcar", "cube")``."""
+    folder: str | None = None
+    """Where the files go; None: the folder in which the job runs."""
+    spacing: float = 0.16
+    """Largest distance of the points of the written grids, Å."""
+    padding: float = 4.0
+    """Smallest distance of a molecule's atoms from the faces of its written grid, Å."""
+
+    @job(output_schema=PredictionOutput)
+    def make(
+        self,
+        structures: Sequence[AtomicStructure],
+        *,
+        predictor: Predictor | None = None,
+        names: Sequence[str] | None = None,
+    ) -> PredictionOutput:
+        """Predict densities.
+
+        Parameters
+        ----------
+        structures
+            Neutral closed-shell molecules or crystals.
+        predictor
+            Who predicts; its fields may be outputs of other jobs. Default: that of the Maker.
+        names
+            What the files are called, without suffix; default: number and formula.
+
+        Raises
+        ------
+        DatasetError
+            If there is no structure, or not one name for each.
+        SettingsError, UnknownNameError
+            If there is no predictor, or a format is unknown.
+        ScdpFlowsError
+            If not a single structure could be predicted; otherwise the output lists those.
+        StoreError
+            If a store or a file cannot be written.
+        """
+        chosen = self._chosen(predictor)
+        names = self._names(structures, names)
+        ids, files = [], []
+        errors: dict[int, ScdpFlowsError] = {}
+        with self.open_stores() as stores:
+            model_id = chosen.model_id()
+            found = _predict_each(chosen, structures, errors)
+            for index, predicted in track(found, "predict", total=len(structures)):
+                structure = structures[index]
+                doc = store_prediction(
+                    stores, structure, predicted, predictor=chosen.name, model_id=model_id
+                )
+                ids.append(doc.prediction_id)
+                files.append(self._write(predicted, structure, chosen, names[index]))
+        if not ids:
+            raise_first(errors, "predicted")
+        failed = [
+            Refusal.from_error(i, structures[i].formula, error) for i, error in errors.items()
+        ]
+        return PredictionOutput(prediction_ids=ids, files=files, failed=failed)
+
+    def _chosen(self, predictor: Predictor | None) -> Predictor:
+        chosen = predictor or self.predictor
+        if chosen is None:
+            raise SettingsError(
+                f"job {self.name!r} has no predictor; give one to the Maker or to make()"
+            )
+        for name in self.formats:
+            if name not in available("readers"):
+                raise UnknownNameError(name, available("readers"), what="format")
+        return chosen
+
+    @staticmethod
+    def _names(structures: Sequence[AtomicStructure], names: Sequence[str] | None) -> Sequence[str]:
+        if not structures:
+            raise DatasetError("there are no structures to predict; give at least one")
+        if names is None:
+            formulas = [hill_formula(as_arrays(structure)[0]) for structure in structures]
+            return [f"{index:04d}_{formula}" for index, formula in enumerate(formulas)]
+        if len(names) != len(structures) or len(set(names)) != len(names):
+            raise DatasetError(
+                f"{len(set(names))} names for {len(structures)} structures; give a name of its own "
+                "to each"
+            )
+        return names
+
+    def _write(
+        self, predicted: Predicted, structure: AtomicStructure, predictor: Predictor, name: str
+    ) -> list[str]:
+        """Write the files of one structure and return their paths."""
+        if not self.formats:
+            return []
+        grid = render(
+            predicted.density,
+            structure,
+            spacing=self.spacing,
+            padding=self.padding,
+            kind=predictor.kind(),
+        )
+        folder = Path(self.folder or ".").expanduser().absolute()
+        paths = [folder / f"{name}.{format_name}" for format_name in self.formats]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, format_name in zip(paths, self.formats, strict=True):
+                write_density(grid, path, format=format_name)
+        except OSError as error:
+            raise StoreError(
+                f"{folder}: the density cannot be written: {error.strerror}; choose a folder that "
+                "is writable and has space"
+            ) from error
+        return [str(path) for path in paths]
+
+
+def _predict_each(
+    predictor: Predictor,
+    structures: Sequence[AtomicStructure],
+    errors: dict[int, ScdpFlowsError],
+) -> Iterator[tuple[int, Predicted]]:
+    """Yield position and prediction of each structure; what fails is added to the errors."""
+    for start in range(0, len(structures), _BATCH):
+        batch = structures[start : start + _BATCH]
+        try:
+            yield from enumerate(list(predictor.predict_many(batch)), start)
+        except ScdpFlowsError:
+            # One of them spoils the batch; alone, each gets its own result or reason.
+            for index, structure in enumerate(batch, start):
+                try:
+                    predicted = next(iter(predictor.predict_many([structure])))
+                except ScdpFlowsError as error:
+                    errors[index] = error
+                else:
+                    yield index, predicted
+
+
+def store_prediction(
+    stores: Stores,
+    structure: AtomicStructure,
+    predicted: Predicted,
+    *,
+    predictor: str,
+    model_id: str | None,
+) -> PredictionDoc:
+    """Store a prediction: first its coefficients, then the document that points to them.
+
+    Parameters
+    ----------
+    stores
+        Open stores.
+    structure
+        What was predicted.
+    predicted
+        The prediction.
+    predictor
+        Name of the predictor.
+    model_id
+        Model behind it; None if there is none.
+    """
+    numbers, positions, cell, pbc = as_arrays(structure)
+    doc = PredictionDoc.from_structure(
+        structure_hash(structure),
+        predictor=predictor,
+        model_id=model_id,
+        blob=stores.blobs.put_arrays(predicted.density.to_arrays()),
+        n_electrons=predicted.density.n_electrons(),
+        excess_electrons_removed_e=predicted.excess_electrons,
+        seconds=predicted.seconds,
+        numbers=numbers.tolist(),
+        positions=positions.tolist(),
+        cell=None if cell is None else cell.tolist(),
+        pbc=pbc,
+    )
+    return stores.reports.predictions.put(doc)

@@ -1,0 +1,129 @@
+"""Predictions are stored and written; what cannot be predicted is listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pymatgen.core import Molecule
+
+from scdp_flows.errors import (
+    DatasetError,
+    ModelError,
+    SettingsError,
+    StoreError,
+    StructureError,
+    UnknownNameError,
+)
+from scdp_flows.io.base import read_density
+from scdp_flows.jobs.predict import PredictMaker
+from scdp_flows.predictors.atomic import AtomicPredictor
+from scdp_flows.predictors.scdp import ScdpPredictor
+from scdp_flows.schemas.outputs import PredictionOutput
+from scdp_flows.schemas.training import file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _predict(maker: PredictMaker, structures: Sequence[Any], **named: Any) -> PredictionOutput:
+    output = PredictMaker.make.original(maker, structures, **named)  # type: ignore[attr-defined]
+    assert isinstance(output, PredictionOutput)
+    return output
+
+
+@pytest.fixture
+def maker(tiny_checkpoint: Path, tmp_path: Path) -> PredictMaker:
+    """Predict by the tiny model; files are coarse and go to a folder of their own."""
+    return PredictMaker(
+        store_path=str(tmp_path / "store"),
+        predictor=ScdpPredictor(str(tiny_checkpoint)),
+        folder=str(tmp_path / "files"),
+        spacing=0.35,
+    )
+
+
+def test_coefficients_are_stored(
+    maker: PredictMaker, water: Molecule, tiny_checkpoint: Path
+) -> None:
+    from scdp_models.density.orbital import OrbitalDensity
+
+    output = _predict(maker, [water])
+    with maker.open_stores() as stores:
+        doc = stores.reports.predictions.get(output.prediction_ids[0])
+        density = OrbitalDensity.from_arrays(stores.blobs.get_arrays(doc.blob))
+    assert doc.model_id == file_sha256(tiny_checkpoint)
+    assert doc.n_electrons == pytest.approx(8, abs=1e-5)
+    assert density.n_electrons() == pytest.approx(8, abs=1e-5)
+    assert output.files == [[]]
+
+
+def test_files_hold_the_electrons(
+    maker: PredictMaker, water: Molecule, tiny_checkpoint: Path
+) -> None:
+    atoms = AtomicPredictor(str(tiny_checkpoint))
+    writing = replace(maker, formats=("chgcar", "cube"))
+    output = _predict(writing, [water], names=["water"], predictor=atoms)
+    assert [Path(file).name for file in output.files[0]] == ["water.chgcar", "water.cube"]
+    for file in output.files[0]:
+        assert read_density(file).integral() == pytest.approx(8, abs=0.02)
+
+
+def test_failures_do_not_spoil_the_batch(maker: PredictMaker, water: Molecule) -> None:
+    silicon = Molecule(["Si", "H", "H"], [[0.0, 0.0, 0.0], [0.0, 1.2, 1.0], [0.0, -1.2, 1.0]])
+    output = _predict(maker, [silicon, water])
+    assert [(f.index, f.error) for f in output.failed] == [(0, "ModelError")]
+    assert len(output.prediction_ids) == 1
+
+
+def test_a_single_failure_is_raised_as_it_is(maker: PredictMaker) -> None:
+    with pytest.raises(StructureError, match="overlap"):
+        _predict(maker, [Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.1]])])
+
+
+def test_predicting_again_changes_nothing(maker: PredictMaker, water: Molecule) -> None:
+    first, second = _predict(maker, [water]), _predict(maker, [water])
+    assert first.prediction_ids == second.prediction_ids
+    with maker.open_stores() as stores:
+        assert stores.reports.predictions.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "error", "message"),
+    [
+        ({"predictor": None}, None, SettingsError, "no predictor"),
+        ({"formats": ("cbue",)}, None, UnknownNameError, "unknown format 'cbue'.*cube"),
+        ({}, ["a", "a"], DatasetError, "1 names for 1 structures"),
+        ({}, [], DatasetError, "0 names"),
+        (
+            {"predictor": ScdpPredictor("gone.safetensors")},
+            None,
+            ModelError,
+            "no model 'gone.safetensors'",
+        ),
+    ],
+)
+def test_wrong_requests_are_explained(
+    changes: dict[str, Any],
+    names: list[str] | None,
+    error: type[Exception],
+    message: str,
+    maker: PredictMaker,
+    water: Molecule,
+) -> None:
+    with pytest.raises(error, match=message):
+        _predict(replace(maker, **changes), [water], names=names)
+
+
+def test_no_structures_is_an_error(maker: PredictMaker) -> None:
+    with pytest.raises(DatasetError, match="no structures"):
+        _predict(maker, [])
+
+
+def test_an_unwritable_folder_is_named(maker: PredictMaker, water: Molecule) -> None:
+    folder = Path(maker.folder or "")
+    folder.write_text("no folder")
+    with pytest.raises(StoreError, match="files: the density cannot be written"):
+        _predict(replace(maker, formats=("cube",)), [water])
