@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["available_cores", "map_parallel"]
+__all__ = ["available_cores", "map_parallel", "worker_environment"]
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def map_parallel(
     pending: deque[Future[T]] = deque()
     try:
         for given in arguments:
-            with _worker_environment():
+            with worker_environment():
                 pending.append(pool.submit(function, *given))
             if len(pending) > count:
                 yield pending.popleft().result()
@@ -84,7 +84,7 @@ def map_parallel(
 
 
 @contextmanager
-def _worker_environment() -> Iterator[None]:
+def worker_environment() -> Iterator[None]:
     """Let processes started inside compute with one thread and not import the user's script.
 
     Thread counts are read when the numerical libraries load, hence from the environment. A script

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scdp_flows.dft.base import Outcome
 from scdp_flows.dft.pyscf.molecule import require_pyscf
 from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.parallel import available_cores, worker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +18,10 @@ if TYPE_CHECKING:
 
     _Task = tuple[int, tuple[Any, ...]]
 
-__all__ = ["available_cores", "run_many"]
+__all__ = ["run_many"]
 
 T = TypeVar("T")
 
-_THREADS = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
 # What PySCF, SciPy and the models raise when a structure is beyond them.
 _FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
 
@@ -68,13 +62,6 @@ def run_many(
         with lib.with_omp_threads(1):
             outcome = _call(function, index, given)
         yield outcome
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _call(function: Callable[..., T], index: int, arguments: tuple[Any, ...]) -> Outcome[T]:
@@ -132,7 +119,7 @@ def _submit(
             lost.append(task[0])
             continue
         try:
-            with _worker_environment():
+            with worker_environment():
                 pending[submit(task)] = task[0]
         except BrokenProcessPool:
             lost.append(task[0])
@@ -145,29 +132,6 @@ def _killed(index: int, n_lost: int) -> CalculationError:
         f"memory; {n_lost} structures are unfinished: run the batch again with fewer processes "
         "(what is stored is not computed again)"
     )
-
-
-@contextmanager
-def _worker_environment() -> Iterator[None]:
-    """Let processes started inside compute with one thread and not import the user's script.
-
-    Thread counts are read when the numerical libraries load, hence from the environment. A script
-    without the ``if __name__ == "__main__"`` guard would run again in each process; the workers
-    need nothing of it.
-    """
-    saved = {name: os.environ.get(name) for name in _THREADS}
-    main = sys.modules["__main__"]
-    os.environ.update(_THREADS)
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in saved.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _one_thread() -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.pyscf.pool import available_cores, run_many
+from scdp_flows.dft.pyscf.pool import run_many
 from scdp_flows.errors import CalculationError, StructureError
+from scdp_flows.parallel import available_cores
 
 if TYPE_CHECKING:
     from pathlib import Path
