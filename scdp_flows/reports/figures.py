@@ -17,8 +17,9 @@ from scdp_flows.reports.series import DEFAULT
 from scdp_flows.reports.style import GRID, INK, MUTED, decorate, logarithmic, new_figure, text_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -110,9 +111,19 @@ def error_figure(group: Group, series: Mapping[str, Series]) -> Figure:
         decorate(left, "Density", x="NMAE / %", grid="x")
         decorate(right, "Electrostatics", x="Coulomb error / mHa", grid="x")
         _name_structures(left, [_first(rows, name) for name in order])
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        _shared_legend(figure, (left, right), series)
     return figure
+
+
+def _shared_legend(figure: Figure, grid: Iterable[Axes], series: Mapping[str, Series]) -> None:
+    """Name the series once above all panels: one that converges at once is in one panel only."""
+    found: dict[str, Artist] = {}
+    for axes in grid:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    names = [one.name for one in series.values() if one.name in found]
+    handles = [found[name] for name in names]
+    figure.legend(handles, names, loc="outside upper center", ncols=max(1, len(names)))
 
 
 def _nmae(row: ErrorRow) -> float | None:
@@ -206,8 +217,7 @@ def scf_figure(group: Group, series: Mapping[str, Series]) -> Figure:
             logarithmic(axes, "y")
             axes.xaxis.get_major_locator().set_params(integer=True)
             decorate(axes, title, x="SCF iteration", y=label)
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        _shared_legend(figure, grid, series)
     return figure
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scdp_flows.errors import UnknownNameError
+from scdp_flows.kind import DensityKind
 from scdp_flows.reports.series import Series, arrange, evaluation_key, start_key
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ class Results:
     """Sets of structures with their results."""
     series: dict[str, Series]
     """What is compared, in order."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What is missing, in sentences."""
+    kinds: tuple[str, ...] = ()
+    """What the labelled densities are, in words."""
 
     def documents(self) -> list[ScdpDoc]:
         """Return every document behind the report."""
@@ -117,6 +120,25 @@ def gather(
         groups=_groups(stores, evaluations, seeds),
         series=arrange(models, evaluations, seeds),
         notes=tuple(_notes(models, evaluations, seeds)),
+        kinds=_kinds(stores, evaluations, seeds),
+    )
+
+
+def _kinds(
+    stores: Stores, evaluations: Sequence[EvaluationDoc], seeds: Sequence[SeedDoc]
+) -> tuple[str, ...]:
+    """Describe the labels behind the results; one of each evaluation speaks for its others."""
+    names = [doc.rows[0].density_id for doc in evaluations]
+    names += [doc.density_id for doc in seeds[:1] if doc.density_id]
+    found = {}
+    for name in dict.fromkeys(names):
+        doc = stores.densities.documents.find({"density_id": name})
+        if doc is not None and doc.kind_key not in found:
+            found[doc.kind_key] = DensityKind.from_dict(doc.kind)
+    return tuple(
+        f"{kind.electrons} density, {kind.functional}, {kind.pseudopotential}, {kind.basis}, "
+        f"{kind.spin}, by {kind.code or 'an unnamed code'}"
+        for kind in found.values()
     )
 
 

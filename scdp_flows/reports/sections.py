@@ -139,6 +139,7 @@ def origin_section(results: Results) -> Markup:
         facts = {
             "scdp-flows": ", ".join(sorted({p.scdp_flows_version for p in provenances})),
             "packages": packages,
+            "labels": "; ".join(results.kinds),
             "DFT code": ", ".join(sorted(codes)),
             "machine": "; ".join(sorted({p.machine for p in provenances})),
             "made": f"{provenances[0].created_at[:19]} to {last.created_at[:19]} UTC",

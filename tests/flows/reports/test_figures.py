@@ -78,6 +78,15 @@ def test_energies_are_drawn_against_the_converged_one(study: Any) -> None:
     )
 
 
+def test_a_start_that_converges_at_once_is_in_the_legend(
+    make_start: Callable[..., Any], make_seed: Callable[..., Any]
+) -> None:
+    seeds = [make_seed("x", [make_start("default", 6), make_start("exact", 1)])]
+    figure = scf_figure(Group("g", (), tuple(seeds)), arrange([], seeds=seeds))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["default guess", "exact density"]
+
+
 def test_costs_count_structures_and_show_means(study: Any) -> None:
     results = study.results()
     left, right = cost_figure(results.groups[0], results.series).axes

@@ -6,6 +6,7 @@ import pytest
 
 from scdp_flows.errors import UnknownNameError
 from scdp_flows.reports.results import gather
+from scdp_flows.schemas.density import DensityDoc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,3 +75,15 @@ def test_pairs_need_a_default_start(
     assert [b.start for _, b in group.pairs("exact")] == ["default"] * 3
     alone = make_seed("x", [make_start("exact", 2)])
     assert type(group)("g", (), (alone,)).pairs("exact") == []
+
+
+def test_labels_are_described(
+    stores: Stores, make_evaluation: Callable[..., Any], example: Callable[[str], dict[str, Any]]
+) -> None:
+    label = stores.densities.put(DensityDoc.model_validate(example("density")))
+    doc = make_evaluation("atomic", {label.density_id: 9.0})
+    stores.reports.put(doc)
+    asked = {"model_ids": [], "evaluation_ids": [doc.evaluation_id], "seed_ids": []}
+    (kind,) = gather(stores, title="T", **asked).kinds
+    assert label.kind["functional"] in kind
+    assert label.kind["pseudopotential"] in kind
