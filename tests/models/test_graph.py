@@ -164,6 +164,19 @@ def test_images_of_a_pair_link_by_the_strongest() -> None:
     assert joined == pytest.approx([0.5])
 
 
+def test_a_vanishing_centre_does_not_tie_its_neighbours_together() -> None:
+    positions = np.outer([0.0, 4.8, 2.4], [1, 0, 0])  # two atoms, and what lies between them
+    joined = []
+    for weight in (0.8, 1e-9):
+        graph = build_graph([6, 8, 0], positions, 5.0, weights=[1, 1, weight])
+        together = graph.group[(graph.member == 0)][:, None] == graph.group[graph.member == 1]
+        joined.append(
+            graph.group_weight[graph.group[graph.member == 0]][together.any(1)].sum().item()
+        )
+    direct = smooth_switch((4.8 / 5.0 - 0.8) / 0.2)
+    np.testing.assert_allclose(joined, [0.8, float(direct)])
+
+
 def test_far_apart_molecules_are_different_groups() -> None:
     graph = build_graph([1, 1, 1, 1], [[0, 0, 0], [0, 0, 1], [0, 0, 30], [0, 0, 31]], 5.0)
     assert graph.group.tolist() == [0, 0, 1, 1]

@@ -23,24 +23,9 @@ __all__ = ["ORBITAL_BASIS", "even_tempered_basis", "even_tempered_shells"]
 
 ORBITAL_BASIS = "def2-QZVPPD"
 _MIDPOINT_ELEMENT = 8
-# Electrons of the s, p, d and f sub-shells in the ground state of H to Kr, in filling order.
-_FILLING = ((0, 2), (0, 2), (1, 6), (0, 2), (1, 6), (0, 2), (2, 10), (1, 6))
-_ANOMALIES = {24: (7, 12, 5, 0), 29: (7, 12, 10, 0)}
 _SMALLEST_COEFFICIENT = 1e-3
 
 Range = tuple[float, float]
-
-
-def _configuration(number: int) -> tuple[int, int, int, int]:
-    """Count the s, p, d, f electrons of the neutral atom (chromium and copper move one)."""
-    if number in _ANOMALIES:
-        return _ANOMALIES[number]
-    counts, left = [0, 0, 0, 0], number
-    for l, capacity in _FILLING:
-        taken = min(left, capacity)
-        counts[l] += taken
-        left -= taken
-    return counts[0], counts[1], counts[2], counts[3]
 
 
 @lru_cache(maxsize=128)
@@ -92,8 +77,8 @@ def even_tempered_shells(
         msg = f"beta is {beta}; an even-tempered series needs a ratio above 1, for example 2.0"
         raise BasisError(msg)
     orbital = _orbital_ranges(number)
-    # An s atom keeps l <= 1, a p atom l <= 2, a d atom l <= 3: one above its filled sub-shells.
-    limit = sum(count > 0 for count in _configuration(number)) + 1
+    # One degree above those occupied in the atom: p from boron, d from scandium on.
+    limit = 2 + (number > 4) + (number > 20)
     kept = {l: r for l, r in orbital.items() if l < limit}
     ls: list[int] = []
     exponents: list[float] = []

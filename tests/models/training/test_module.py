@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
-from scdp_models.training.batches import BatchSource
+from scdp_models.data.sampling import StepBatches
+from scdp_models.training.batches import BatchSource, RoundDataset
 from scdp_models.training.config import TrainingConfig
 from scdp_models.training.module import DensityModule, learning_rate_factor
 
@@ -63,6 +65,18 @@ def test_adam_takes_the_settings(module: DensityModule) -> None:
     assert group["lr"] == pytest.approx(5e-3 / 51)
     n_parameters = sum(p.numel() for p in module.network.parameters())
     assert sum(p.numel() for p in group["params"]) == n_parameters
+
+
+@pytest.mark.parametrize(("epoch", "steps"), [(0, (0, 3)), (1, (3, 6)), (2, (6, 8))])
+def test_each_round_goes_on_where_the_last_one_ended(
+    module: DensityModule, epoch: int, steps: tuple[int, int]
+) -> None:
+    module.config = TrainingConfig(n_steps=8, batch_size=3, steps_per_round=3, seed=5)
+    module._trainer = SimpleNamespace(current_epoch=epoch)  # type: ignore[assignment]
+    dataset = module.train_dataloader().dataset
+    assert isinstance(dataset, RoundDataset)
+    assert dataset.indices == list(StepBatches(4, 3, seed=5, steps=steps))
+    assert dataset.first == steps[0]  # keys the probes
 
 
 def test_without_a_validation_set_there_is_nothing_to_validate(module: DensityModule) -> None:
