@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from jobflow import Maker
 
@@ -33,6 +33,10 @@ class StepMaker(Maker):
         """Make the path absolute: jobs may run in folders of their own."""
         if self.store_path is not None:
             self.store_path = str(Path(self.store_path).expanduser().absolute())
+
+    def in_store(self, path: str | None) -> Self:
+        """Return this Maker for the stores in a folder; None leaves it as it is."""
+        return self if path is None else replace(self, store_path=path)
 
     def open_stores(self) -> Stores:
         """Open the stores of this step; close them when done."""

@@ -49,7 +49,9 @@ def value_of(outcome: Outcome[T]) -> T:
     return outcome.value
 
 
-def raise_first(errors: Mapping[int, ScdpFlowsError], what: str) -> None:
+def raise_first(
+    errors: Mapping[int, ScdpFlowsError], what: str, *, noun: str = "structures"
+) -> None:
     """Raise because every item of a batch failed.
 
     Parameters
@@ -58,6 +60,8 @@ def raise_first(errors: Mapping[int, ScdpFlowsError], what: str) -> None:
         Position in the batch → reason; at least one.
     what
         What could not be done, such as ``"labelled"``.
+    noun
+        What the items are.
 
     Raises
     ------
@@ -68,5 +72,5 @@ def raise_first(errors: Mapping[int, ScdpFlowsError], what: str) -> None:
     if len(errors) == 1:
         raise first
     raise CalculationError(
-        f"none of the {len(errors)} structures could be {what}; the first reason: {first}"
+        f"none of the {len(errors)} {noun} could be {what}; the first reason: {first}"
     ) from first

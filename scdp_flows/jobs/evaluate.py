@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scdp_flows.schemas.evaluation import ErrorRow
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["BASELINE", "EvaluateMaker", "baseline", "structure_of"]
+__all__ = ["BASELINE", "EvaluateMaker", "baseline", "choose_labels", "judge", "structure_of"]
 
 BASELINE = "atomic"
 """Name of the predictor that every other is compared with."""
@@ -89,7 +89,7 @@ class EvaluateMaker(StepMaker):
             If a structure cannot be predicted.
         """
         with self.open_stores() as stores:
-            docs, origin = _labels(stores, density_ids, dataset_id, split)
+            docs, origin = choose_labels(stores, density_ids, dataset_id, split)
             chosen = _with_baseline(predictors, docs, stores)
             _check_kinds(chosen, docs)
             evaluations = self._evaluate(chosen, docs, origin, stores)
@@ -221,14 +221,33 @@ def _comparison(doc: DensityDoc, stores: Stores) -> LabelComparison:
     )
 
 
-def _labels(
+def choose_labels(
     stores: Stores, density_ids: Sequence[str] | None, dataset_id: str | None, split: Split
 ) -> tuple[list[DensityDoc], dict[str, str | None]]:
-    """Return the labels and where they come from."""
+    """Return labels, and the dataset and split that they come from.
+
+    Parameters
+    ----------
+    stores
+        Open stores.
+    density_ids
+        The labels; None takes those of the dataset.
+    dataset_id
+        Identifier or name of a dataset.
+    split
+        Which of its splits.
+
+    Raises
+    ------
+    DatasetError
+        If there are none.
+    UnknownNameError
+        If a label or the dataset does not exist.
+    """
     if density_ids is not None:
         return find_labels(stores.densities, density_ids), {"dataset_id": None, "split": None}
     if dataset_id is None:
-        raise DatasetError("evaluate on what? give density_ids, or dataset_id and split")
+        raise DatasetError("on which labels? give density_ids, or dataset_id and split")
     dataset = stores.datasets.get(dataset_id)
     ids = dataset.ids(split)
     if not ids:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["LabelMaker", "describe_label", "label_settings_hash"]
+__all__ = ["LabelMaker", "describe_label", "label_settings_hash", "merge_labels"]
 
 Arrays = dict[str, "NDArray[Any]"]
 
@@ -86,6 +86,29 @@ class LabelMaker(StepMaker):
             batch.look_up()
             batch.compute()
         return batch.output(time.monotonic() - start)
+
+
+@job(name="merge labels", output_schema=LabelOutput)
+def merge_labels(batches: Sequence[LabelOutput]) -> LabelOutput:
+    """Put the outputs of several batches together; positions count on from batch to batch.
+
+    Parameters
+    ----------
+    batches
+        The outputs.
+    """
+    failed, before = [], 0
+    for batch in batches:
+        failed += [item.updated(index=item.index + before) for item in batch.failed]
+        before += batch.n_items
+    return LabelOutput(
+        density_ids=list(dict.fromkeys(key for batch in batches for key in batch.density_ids)),
+        failed=failed,
+        n_items=before,
+        n_new=sum(batch.n_new for batch in batches),
+        n_reused=sum(batch.n_reused for batch in batches),
+        seconds=sum(batch.seconds for batch in batches),
+    )
 
 
 def label_settings_hash(code: DftCode, basis: str | None) -> str:
@@ -212,6 +235,7 @@ class _Batch:
         return LabelOutput(
             density_ids=list(self.indices),
             failed=failed,
+            n_items=len(self.structures),
             n_new=len(self.indices) - self.n_reused,
             n_reused=self.n_reused,
             seconds=seconds,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from scdp_flows.predictors.base import Predicted, Predictor
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["PredictMaker", "store_prediction"]
+__all__ = ["PredictMaker", "merge_predictions", "store_prediction"]
 
 _BATCH = 32
 
@@ -155,6 +155,26 @@ class PredictMaker(StepMaker):
                 "is writable and has space"
             ) from error
         return [str(path) for path in paths]
+
+
+@job(name="merge predictions", output_schema=PredictionOutput)
+def merge_predictions(batches: Sequence[PredictionOutput]) -> PredictionOutput:
+    """Put the outputs of several batches together; positions count on from batch to batch.
+
+    Parameters
+    ----------
+    batches
+        The outputs.
+    """
+    failed, before = [], 0
+    for batch in batches:
+        failed += [item.updated(index=item.index + before) for item in batch.failed]
+        before += len(batch.prediction_ids) + len(batch.failed)
+    return PredictionOutput(
+        prediction_ids=[key for batch in batches for key in batch.prediction_ids],
+        files=[files for batch in batches for files in batch.files],
+        failed=failed,
+    )
 
 
 def _predict_each(

@@ -13,8 +13,7 @@ from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError, Store
 from scdp_flows.io.structures import as_arrays, structure_hash
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import closed, raise_first, value_of
-from scdp_flows.jobs.build_dataset import find_labels
-from scdp_flows.jobs.evaluate import BASELINE, structure_of
+from scdp_flows.jobs.evaluate import BASELINE, choose_labels, structure_of
 from scdp_flows.plugins import resolve
 from scdp_flows.predictors.base import as_predictors
 from scdp_flows.progress import Progress
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from scdp_flows.dft.base import DftCode, ScfStart
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predicted, Predictor
+    from scdp_flows.schemas.dataset import Split
     from scdp_flows.stores.factory import Stores
 
 __all__ = ["SeedMaker", "seed_settings_hash"]
@@ -47,15 +47,20 @@ class SeedMaker(StepMaker):
     name: str = "seed"
     code: DftCode
     """The DFT code and its settings."""
+    split: Split = "test"
+    """Split of a dataset whose structures are computed."""
+    limit: int | None = None
+    """Most structures of a dataset that are computed."""
     n_processes: int | None = None
     """Structures computed at a time; None: as the settings say, on all cores by default."""
 
     @job(output_schema=SeedOutput)
     def make(
         self,
-        structures: Sequence[AtomicStructure] | None = None,
+        structures: Sequence[AtomicStructure] = (),
         *,
         density_ids: Sequence[str] | None = None,
+        dataset_id: str | None = None,
         predictors: Predictor | Sequence[Predictor] = (),
     ) -> SeedOutput:
         """Compare starts.
@@ -65,7 +70,9 @@ class SeedMaker(StepMaker):
         structures
             What to compute.
         density_ids
-            Labels whose structures are computed, instead of or beside structures.
+            Labels whose structures are computed too.
+        dataset_id
+            Dataset of whose split the structures are computed too; identifier or name.
         predictors
             One or several; their names label the starts, their fields may be outputs of jobs.
 
@@ -83,14 +90,22 @@ class SeedMaker(StepMaker):
         chosen = as_predictors(predictors)
         _check(chosen, self.code)
         with self.open_stores() as stores:
-            labelled = find_labels(stores.densities, density_ids) if density_ids else []
-            everything = [*(structures or ()), *(structure_of(doc) for doc in labelled)]
+            labelled = self._labelled(stores, density_ids, dataset_id)
+            everything = [*structures, *labelled]
             if not everything:
-                raise DatasetError("there is nothing to restart; give structures or density_ids")
+                raise DatasetError("there is nothing to restart; give structures or labels")
             batch = _Batch(self, stores, everything, chosen)
             batch.look_up()
             batch.compute()
         return batch.output()
+
+    def _labelled(
+        self, stores: Stores, density_ids: Sequence[str] | None, dataset_id: str | None
+    ) -> list[AtomicStructure]:
+        docs = choose_labels(stores, density_ids, None, self.split)[0] if density_ids else []
+        if dataset_id is not None:
+            docs += choose_labels(stores, None, dataset_id, self.split)[0][: self.limit]
+        return [structure_of(doc) for doc in docs]
 
 
 def seed_settings_hash(code: DftCode) -> str:

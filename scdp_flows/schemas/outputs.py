@@ -40,6 +40,7 @@ class LabelOutput(ScdpPart):
     failed: list[Refusal] = Field(
         default_factory=list, description="What has no density, and why; in the order of the batch."
     )
+    n_items: int = Field(default=0, ge=0, description="Structures or files in the batch.")
     n_new: int = Field(default=0, ge=0, description="Densities that were made now.")
     n_reused: int = Field(default=0, ge=0, description="Densities that were there before.")
     seconds: float = Field(default=0.0, ge=0, description="Elapsed time of the batch in s.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
+from jobflow import Flow, JobStore, run_locally
+from jobflow.core.reference import find_and_resolve_references
+from maggma.stores import MemoryStore
 from pymatgen.core import Molecule
 
 from scdp_flows.density import ChargeDensity
@@ -193,3 +197,34 @@ def molecules() -> list[Molecule]:
         Molecule(["C", "H", "H", "H", "H"], methane),
         Molecule(["C", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.13]]),
     ]
+
+
+@pytest.fixture
+def instant_training(monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path) -> list[Path]:
+    """Replace the training process by a copy; give the folders in which it was started."""
+    from scdp_flows.jobs import train
+
+    folders: list[Path] = []
+
+    def copy(folder: Path, *, n_corrections: int) -> None:
+        folders.append(folder)
+        shutil.copy(tiny_checkpoint, folder / "model.safetensors")
+        row = {"step": 6, "train_loss": 0.5, "validation_loss": 0.7, "seconds": 3.0}
+        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" + '{"step": 7, "tr')
+
+    monkeypatch.setattr(train, "run_training", copy)
+    return folders
+
+
+@pytest.fixture
+def run_flow() -> Callable[[Any], Any]:
+    """Run a flow or job here and give its output."""
+
+    def run(flow: Any) -> Any:
+        store = JobStore(MemoryStore())
+        run_locally(flow, log=False, store=store, raise_immediately=True)
+        if isinstance(flow, Flow):
+            return find_and_resolve_references(flow.output, store)
+        return store.get_output(flow.uuid)
+
+    return run

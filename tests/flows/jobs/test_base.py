@@ -22,3 +22,11 @@ def test_paths_do_not_depend_on_the_folder_of_the_job(
 def test_without_a_path_the_settings_decide(scratch_settings: Path) -> None:
     with StepMaker().open_stores() as stores:
         assert stores.path == scratch_settings / "scdp_data"
+
+
+def test_a_maker_moves_to_another_store(tmp_path: Path) -> None:
+    maker = StepMaker(name="mine")
+    moved = maker.in_store(str(tmp_path))
+    assert (moved.name, moved.store_path) == ("mine", str(tmp_path))
+    assert maker.store_path is None
+    assert moved.in_store(None) is moved

@@ -124,7 +124,7 @@ def test_several_processes_find_the_same(
 
 
 def test_nothing_to_judge_by_is_an_error(maker: EvaluateMaker) -> None:
-    with pytest.raises(DatasetError, match="give density_ids"):
+    with pytest.raises(DatasetError, match="which labels"):
         _evaluate(maker, [])
     with pytest.raises(DatasetError, match="no labels"):
         _evaluate(maker, [], [])

@@ -19,8 +19,8 @@ from scdp_flows.errors import (
     StoreError,
     StructureError,
 )
-from scdp_flows.jobs.label import LabelMaker
-from scdp_flows.schemas.outputs import LabelOutput
+from scdp_flows.jobs.label import LabelMaker, merge_labels
+from scdp_flows.schemas.outputs import LabelOutput, Refusal
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -201,3 +201,13 @@ def test_it_runs_as_a_job(maker: LabelMaker, molecules: list[Molecule]) -> None:
     output = store.get_output(job.uuid)
     with open_stores(maker.store_path) as stores:
         assert stores.densities.count() == len(output["density_ids"]) == len(molecules)
+
+
+def test_outputs_of_batches_are_put_together() -> None:
+    refusal = Refusal(index=1, item="H2", error="StructureError", reason="overlap")
+    first = LabelOutput(density_ids=["a", "b"], failed=[refusal], n_items=3, n_new=2)
+    second = LabelOutput(density_ids=["b", "c"], failed=[refusal], n_items=3, n_reused=2)
+    merged = merge_labels.original([first, second])  # type: ignore[attr-defined]
+    assert merged.density_ids == ["a", "b", "c"]
+    assert [item.index for item in merged.failed] == [1, 4]
+    assert (merged.n_items, merged.n_new, merged.n_reused) == (6, 2, 2)

@@ -18,10 +18,10 @@ from scdp_flows.errors import (
     UnknownNameError,
 )
 from scdp_flows.io.base import read_density
-from scdp_flows.jobs.predict import PredictMaker
+from scdp_flows.jobs.predict import PredictMaker, merge_predictions
 from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.predictors.scdp import ScdpPredictor
-from scdp_flows.schemas.outputs import PredictionOutput
+from scdp_flows.schemas.outputs import PredictionOutput, Refusal
 from scdp_flows.schemas.training import file_sha256
 
 if TYPE_CHECKING:
@@ -127,3 +127,11 @@ def test_an_unwritable_folder_is_named(maker: PredictMaker, water: Molecule) -> 
     folder.write_text("no folder")
     with pytest.raises(StoreError, match="files: the density cannot be written"):
         _predict(replace(maker, formats=("cube",)), [water])
+
+
+def test_outputs_of_batches_are_put_together() -> None:
+    refusal = Refusal(index=0, item="SiH2", error="ModelError", reason="unknown element")
+    batch = PredictionOutput(prediction_ids=["a"], files=[["a.cube"]], failed=[refusal])
+    merged = merge_predictions.original([batch, batch])  # type: ignore[attr-defined]
+    assert merged.files == [["a.cube"], ["a.cube"]]
+    assert [item.index for item in merged.failed] == [0, 2]

@@ -9,6 +9,7 @@ import pytest
 from pymatgen.core import Molecule
 
 from scdp_flows.errors import CalculationError, DatasetError, KindMismatchError, SettingsError
+from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.seed import SeedMaker, seed_settings_hash
 from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.predictors.scdp import ScdpPredictor
@@ -102,6 +103,17 @@ def test_failures_are_listed(maker: SeedMaker, water: Molecule, predictor: ScdpP
     ]
     with pytest.raises(CalculationError, match="none of the 2 structures could be restarted"):
         _seed(maker, [close, radical])
+
+
+def test_the_first_test_structures_of_a_dataset(maker: SeedMaker, labels: list[str]) -> None:
+    builder = BuildDatasetMaker(store_path=maker.store_path, n_processes=1)
+    BuildDatasetMaker.make.original(  # type: ignore[attr-defined]
+        builder, labels[:3], test_ids=labels[3:]
+    )
+    output = _seed(replace(maker, limit=2), dataset_id="dataset")
+    with maker.open_stores() as stores:
+        found = [stores.reports.seeds.get(key).density_id for key in output.seed_ids]
+    assert found == labels[3:5]
 
 
 def test_settings_of_restarts_tell_calculations_apart(gaussian_code: Any) -> None:

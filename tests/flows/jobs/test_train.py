@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,21 +50,6 @@ def maker(store_path: str) -> TrainMaker:
     )
 
 
-@pytest.fixture
-def instant(monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path) -> list[Path]:
-    """Replace the training process by a copy; give the folders in which it was started."""
-    folders: list[Path] = []
-
-    def copy(folder: Path, *, n_corrections: int) -> None:
-        folders.append(folder)
-        shutil.copy(tiny_checkpoint, folder / "model.safetensors")
-        row = {"step": 6, "train_loss": 0.5, "validation_loss": 0.7, "seconds": 3.0}
-        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" + '{"step": 7, "tr')
-
-    monkeypatch.setattr(train, "run_training", copy)
-    return folders
-
-
 @pytest.mark.slow
 def test_a_model_is_trained_stored_and_can_predict(
     maker: TrainMaker, dataset: DatasetDoc, water: Molecule, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +67,7 @@ def test_a_model_is_trained_stored_and_can_predict(
 
 
 def test_what_was_done_is_recorded(
-    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path]
 ) -> None:
     doc = _train(maker, dataset.dataset_id)
     assert doc.metrics == {"train_loss_ha": 0.5, "validation_loss_ha": 0.7}
@@ -91,36 +75,36 @@ def test_what_was_done_is_recorded(
     assert doc.config["network"]["n_channels"] == 4
     assert doc.config["training"]["n_steps"] == 6
     assert doc.kind == dataset.kind
-    assert not (instant[0] / "shards").exists()
+    assert not (instant_training[0] / "shards").exists()
 
 
 def test_other_settings_are_another_run_and_threads_are_not(
-    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path]
 ) -> None:
     _train(maker, dataset.dataset_id)
     _train(replace(maker, training={**_TRAINING, "threads": 1}), dataset.dataset_id)
-    assert len(instant) == 1
+    assert len(instant_training) == 1
     _train(replace(maker, training={**_TRAINING, "seed": 1}), dataset.dataset_id)
-    assert len(set(instant)) == 2
+    assert len(set(instant_training)) == 2
 
 
 def test_a_trained_model_takes_a_new_name(
-    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path]
 ) -> None:
     first = _train(maker, dataset.dataset_id)
     second = _train(replace(maker, model_name="other"), dataset.dataset_id)
     assert (second.model_id, second.name) == (first.model_id, "other")
-    assert len(instant) == 1
+    assert len(instant_training) == 1
 
 
 def test_a_model_that_was_not_stored_in_time_is_not_trained_again(
-    maker: TrainMaker, dataset: DatasetDoc, instant: list[Path]
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path]
 ) -> None:
     doc = _train(maker, dataset.dataset_id)
     with maker.open_stores() as stores:
         stores.models.documents.remove(doc.model_id)
     assert _train(maker, dataset.dataset_id).model_id == doc.model_id
-    assert len(instant) == 1
+    assert len(instant_training) == 1
 
 
 def test_an_interrupted_run_keeps_its_lowered_learning_rate(

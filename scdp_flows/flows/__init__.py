@@ -1,0 +1,1 @@
+"""Chain the jobs to flows, and choose what they use by default."""
