@@ -172,7 +172,8 @@ def terminal_table(rows: Sequence[SummaryRow], *, title: str) -> Table:
     columns = used_columns(rows)
     table.add_column("start or predictor", no_wrap=True)
     for column in columns:
-        table.add_column(column.heading, justify="right")
+        # The unit on a line of its own keeps the table narrow.
+        table.add_column(column.heading.replace(" / ", "\n/ "), justify="right")
     for row in rows:
         table.add_row(Text(row.name), *cells(row, columns))
     return table
