@@ -4,7 +4,7 @@ import logging
 from io import StringIO
 
 import pytest
-from jobflow import Flow, job, run_locally
+from jobflow import Flow, JobOrder, job, run_locally
 from rich.console import Console
 
 from scdp_flows.demo.stages import Stages, elapsed_text, watched
@@ -34,7 +34,7 @@ def test_each_job_gets_a_heading_with_its_meaning() -> None:
     first.name, second.name = "label", "train model"
     stages = Stages(Console(file=out, width=100), {"train": "fit the network"})
     with watched(stages):
-        run_locally(Flow([first, second], order="linear"), log=False)
+        run_locally(Flow([first, second], order=JobOrder.LINEAR), log=False)
     lines = out.getvalue().splitlines()
     assert lines[0].split() == ["[", "0:00]", "label"]
     assert "label: 3/4 [H2O]" in lines[1]
