@@ -68,7 +68,7 @@ def test_file_is_small_and_has_a_card() -> None:
 
 def test_refuses_an_element_it_never_saw() -> None:
     with pytest.raises(GraphError, match=r"does not know atomic numbers \[9\]"):
-        load_pretrained().predict([9, 1], [[0, 0, 0], [0, 0, 0.92]])
+        load_pretrained().predict([9, 1], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.92]])
 
 
 @pytest.mark.requires("pyscf")
