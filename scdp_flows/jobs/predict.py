@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from jobflow import job
 
 from scdp_flows.errors import (
@@ -20,10 +21,11 @@ from scdp_flows.io.structures import as_arrays, structure_hash
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import raise_first
 from scdp_flows.plugins import available
+from scdp_flows.predictors.moments import dipole_moment
 from scdp_flows.predictors.rendering import render
 from scdp_flows.progress import track
 from scdp_flows.schemas.identity import hill_formula
-from scdp_flows.schemas.outputs import PredictionOutput, Refusal
+from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput, Refusal
 from scdp_flows.schemas.prediction import PredictionDoc
 
 if TYPE_CHECKING:
@@ -32,10 +34,20 @@ if TYPE_CHECKING:
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predicted, Predictor
     from scdp_flows.stores.factory import Stores
+    from scdp_models.density.atomic import AtomicReference
 
 __all__ = ["PredictMaker", "merge_predictions", "store_prediction"]
 
 _BATCH = 32
+
+
+class _Context(NamedTuple):
+    """What all predictions of a job have in common."""
+
+    stores: Stores
+    predictor: Predictor
+    model_id: str | None
+    atoms: AtomicReference | None
 
 
 @dataclass(kw_only=True)
@@ -86,24 +98,43 @@ class PredictMaker(StepMaker):
         """
         chosen = self._chosen(predictor)
         names = self._names(structures, names)
-        ids, files = [], []
+        rows: list[PredictedRow] = []
         errors: dict[int, ScdpFlowsError] = {}
         with self.open_stores() as stores:
-            model_id = chosen.model_id()
+            context = _Context(stores, chosen, chosen.model_id(), chosen.atoms())
             found = _predict_each(chosen, structures, errors)
             for index, predicted in track(found, "predict", total=len(structures)):
-                structure = structures[index]
-                doc = store_prediction(
-                    stores, structure, predicted, predictor=chosen.name, model_id=model_id
-                )
-                ids.append(doc.prediction_id)
-                files.append(self._write(predicted, structure, chosen, names[index]))
-        if not ids:
+                rows.append(self._keep(predicted, structures[index], names[index], context))
+        if not rows:
             raise_first(errors, "predicted")
         failed = [
             Refusal.from_error(i, structures[i].formula, error) for i, error in errors.items()
         ]
-        return PredictionOutput(prediction_ids=ids, files=files, failed=failed)
+        return PredictionOutput(rows=rows, failed=failed)
+
+    def _keep(
+        self, predicted: Predicted, structure: AtomicStructure, name: str, context: _Context
+    ) -> PredictedRow:
+        """Store a prediction, write its files and summarise it."""
+        doc = store_prediction(
+            context.stores,
+            structure,
+            predicted,
+            predictor=context.predictor.name,
+            model_id=context.model_id,
+        )
+        moment = None
+        if context.atoms is not None:
+            moment = dipole_moment(predicted.density, structure, context.atoms)
+        return PredictedRow(
+            prediction_id=doc.prediction_id,
+            name=name,
+            formula=hill_formula(doc.numbers),
+            n_electrons=doc.n_electrons,
+            dipole_e_ang=None if moment is None else float(np.linalg.norm(moment)),
+            seconds=doc.seconds,
+            files=self._write(predicted, structure, context.predictor, name),
+        )
 
     def _chosen(self, predictor: Predictor | None) -> Predictor:
         chosen = predictor or self.predictor
@@ -169,12 +200,8 @@ def merge_predictions(batches: Sequence[PredictionOutput]) -> PredictionOutput:
     failed, before = [], 0
     for batch in batches:
         failed += [item.updated(index=item.index + before) for item in batch.failed]
-        before += len(batch.prediction_ids) + len(batch.failed)
-    return PredictionOutput(
-        prediction_ids=[key for batch in batches for key in batch.prediction_ids],
-        files=[files for batch in batches for files in batch.files],
-        failed=failed,
-    )
+        before += len(batch.rows) + len(batch.failed)
+    return PredictionOutput(rows=[row for batch in batches for row in batch.rows], failed=failed)
 
 
 def _predict_each(

@@ -72,8 +72,8 @@ class SplitRule(MSONable):
     ) -> dict[str, Split]:
         """Return where each density belongs.
 
-        Where validation is wanted and chance gives it nothing, the training structure with the
-        lowest hash goes there.
+        Where test or validation structures are wanted and chance gives none, the training
+        structure with the lowest hash goes there, as long as others remain.
 
         Parameters
         ----------
@@ -89,11 +89,23 @@ class SplitRule(MSONable):
             )
             for density_id, structure in pairs
         }
-        trained = [pair for pair in pairs if places[pair[0]] == "train"]
-        if self.validation > 0 and "validation" not in places.values() and len(trained) > 1:
-            first = min(trained, key=lambda pair: self._share(pair[1], "validation"))
-            places[first[0]] = "validation"
+        if listed is None:
+            self._ensure("test", self.test, pairs, places)
+        self._ensure("validation", self.validation, pairs, places)
         return places
+
+    def _ensure(
+        self,
+        purpose: Split,
+        fraction: float,
+        pairs: list[tuple[str, str]],
+        places: dict[str, Split],
+    ) -> None:
+        """Move one structure where one is wanted and none is."""
+        trained = [pair for pair in pairs if places[pair[0]] == "train"]
+        if fraction > 0 and purpose not in places.values() and len(trained) > 1:
+            first = min(trained, key=lambda pair: self._share(pair[1], purpose))
+            places[first[0]] = purpose
 
     def _share(self, structure_hash: str, purpose: str) -> float:
         """Return a number between 0 and 1 that depends on nothing but its arguments."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
+    from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
 __all__ = ["Predicted", "Predictor", "as_predictors", "check_predictable", "validate_predictor"]
@@ -63,6 +64,10 @@ class Predictor(Protocol):
 
     def model_id(self) -> str | None:
         """Return the sha256 of the model behind it; None if there is none."""
+        ...
+
+    def atoms(self) -> AtomicReference | None:
+        """Return the neutral atoms of its kind; None if they are not known."""
         ...
 
     def predict(self, structure: AtomicStructure) -> OrbitalDensity:

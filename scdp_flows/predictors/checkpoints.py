@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from scdp_models.predict import Model
 
-__all__ = ["find_checkpoint", "load_model"]
+__all__ = ["find_checkpoint", "load_model", "shipped_models"]
 
 _SUFFIX = ".safetensors"
 _CACHE = "checkpoints"
@@ -87,6 +88,15 @@ def load_model(
         raise ModelError(
             f"model {model!r} cannot be used: {error}; give another model or copy the file anew"
         ) from error
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the models that ship with the package."""
+    folder = files("scdp_models") / "pretrained"
+    if not folder.is_dir():
+        return []
+    names = [item.name for item in folder.iterdir()]
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
 def _from_store(model: str, store_path: str | None) -> Path | str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jobflow import OutputReference
 
     from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
     from scdp_models.predict import Model
 
@@ -60,6 +61,10 @@ class ScdpPredictor(MSONable):
     def model_id(self) -> str | None:
         """Return the sha256 of the checkpoint."""
         return file_sha256(find_checkpoint(self.model, self.store_path))
+
+    def atoms(self) -> AtomicReference:
+        """Return the neutral atoms that the model's labels are relative to."""
+        return self._load().reference
 
     def predict(self, structure: AtomicStructure) -> OrbitalDensity:
         """Return the predicted total density of one structure.

@@ -11,6 +11,7 @@ from scdp_flows.schemas.part import ScdpPart
 __all__ = [
     "EvaluationOutput",
     "LabelOutput",
+    "PredictedRow",
     "PredictionOutput",
     "Refusal",
     "SeedOutput",
@@ -46,16 +47,32 @@ class LabelOutput(ScdpPart):
     seconds: float = Field(default=0.0, ge=0, description="Elapsed time of the batch in s.")
 
 
+class PredictedRow(ScdpPart):
+    """Summarise one prediction."""
+
+    prediction_id: str = Field(description="Identifier of the stored document.")
+    name: str = Field(description="Name of the structure.")
+    formula: str = Field(description="Formula in Hill order.")
+    n_electrons: float = Field(description="Electrons of the prediction in e.")
+    dipole_e_ang: float | None = Field(
+        default=None, ge=0, description="Length of the electric dipole moment in e·Å; molecules."
+    )
+    seconds: float = Field(ge=0, description="Elapsed time of the prediction in s.")
+    files: list[str] = Field(default_factory=list, description="Files written, absolute paths.")
+
+
 class PredictionOutput(ScdpPart):
     """Say what a batch of predictions made."""
 
-    prediction_ids: list[str] = Field(description="Identifiers, in the order of the structures.")
-    files: list[list[str]] = Field(
-        default_factory=list, description="Files written for each structure, absolute paths."
-    )
+    rows: list[PredictedRow] = Field(description="Predictions, in the order of the structures.")
     failed: list[Refusal] = Field(
         default_factory=list, description="Structures without a prediction, and why."
     )
+
+    @property
+    def prediction_ids(self) -> list[str]:
+        """Identifiers of the predictions, in the order of the structures."""
+        return [row.prediction_id for row in self.rows]
 
 
 class EvaluationOutput(ScdpPart):

@@ -21,7 +21,7 @@ from scdp_flows.io.base import read_density
 from scdp_flows.jobs.predict import PredictMaker, merge_predictions
 from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.predictors.scdp import ScdpPredictor
-from scdp_flows.schemas.outputs import PredictionOutput, Refusal
+from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput, Refusal
 from scdp_flows.schemas.training import file_sha256
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def test_coefficients_are_stored(
     assert doc.model_id == file_sha256(tiny_checkpoint)
     assert doc.n_electrons == pytest.approx(8, abs=1e-5)
     assert density.n_electrons() == pytest.approx(8, abs=1e-5)
-    assert output.files == [[]]
+    assert output.rows[0].files == []
+    assert output.rows[0].formula == "H2O"
 
 
 def test_files_hold_the_electrons(
@@ -66,8 +67,8 @@ def test_files_hold_the_electrons(
     atoms = AtomicPredictor(str(tiny_checkpoint))
     writing = replace(maker, formats=("chgcar", "cube"))
     output = _predict(writing, [water], names=["water"], predictor=atoms)
-    assert [Path(file).name for file in output.files[0]] == ["water.chgcar", "water.cube"]
-    for file in output.files[0]:
+    assert [Path(file).name for file in output.rows[0].files] == ["water.chgcar", "water.cube"]
+    for file in output.rows[0].files:
         assert read_density(file).integral() == pytest.approx(8, abs=0.02)
 
 
@@ -131,7 +132,8 @@ def test_an_unwritable_folder_is_named(maker: PredictMaker, water: Molecule) -> 
 
 def test_outputs_of_batches_are_put_together() -> None:
     refusal = Refusal(index=0, item="SiH2", error="ModelError", reason="unknown element")
-    batch = PredictionOutput(prediction_ids=["a"], files=[["a.cube"]], failed=[refusal])
+    row = PredictedRow(prediction_id="a", name="a", formula="H2", n_electrons=2, seconds=0)
+    batch = PredictionOutput(rows=[row], failed=[refusal])
     merged = merge_predictions.original([batch, batch])  # type: ignore[attr-defined]
-    assert merged.files == [["a.cube"], ["a.cube"]]
+    assert merged.prediction_ids == ["a", "a"]
     assert [item.index for item in merged.failed] == [0, 2]

@@ -42,6 +42,12 @@ def test_a_small_set_gets_a_validation_structure() -> None:
     assert set(SplitRule(validation=0.01).divide(_MANY[:1], set()).values()) == {"train"}
 
 
+def test_a_small_set_gets_a_test_structure_unless_they_are_listed() -> None:
+    rule = SplitRule(validation=0.0, test=0.01)
+    assert Counter(rule.divide(_MANY[:3]).values()) == {"train": 2, "test": 1}
+    assert set(rule.divide(_MANY[:3], set()).values()) == {"train"}
+
+
 def test_salt_divides_otherwise() -> None:
     assert SplitRule(salt="1").divide(_MANY[:100]) != SplitRule(salt="2").divide(_MANY[:100])
 

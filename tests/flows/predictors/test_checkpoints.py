@@ -9,7 +9,7 @@ import pytest
 from jobflow import OutputReference
 
 from scdp_flows.errors import ModelError
-from scdp_flows.predictors.checkpoints import find_checkpoint, load_model
+from scdp_flows.predictors.checkpoints import find_checkpoint, load_model, shipped_models
 from scdp_flows.schemas.training import ModelDoc, file_sha256
 from scdp_flows.stores.factory import open_stores
 
@@ -79,3 +79,8 @@ def test_a_wrong_checkpoint_is_a_model_error(tmp_path: Path) -> None:
 def test_a_reference_that_nobody_resolved_is_explained() -> None:
     with pytest.raises(ModelError, match="output of a job"):
         find_checkpoint(OutputReference("1234"))
+
+
+def test_shipped_models_are_listed_by_name() -> None:
+    for name in shipped_models():
+        assert find_checkpoint(name).is_file()
