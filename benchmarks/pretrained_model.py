@@ -52,7 +52,7 @@ COMMAND = "python benchmarks/pretrained_model.py"
 ELEMENTS = {"H", "C", "N", "O"}
 N_ETHANOL_TESTS = 12
 NETWORK = {"n_channels": 48}
-TRAINING = {"n_steps": 8000, "steps_per_round": 200}
+TRAINING = {"n_steps": 8000, "steps_per_round": 200, "threads": 1}
 PRETRAINED = Path(__file__).parents[1] / "models" / "scdp_models" / "pretrained"
 
 Groups = dict[str, list["Molecule"]]
