@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
-from scdp_flows import progress as module
 from scdp_flows.progress import Progress, track
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_log_lines_are_few_and_end_with_the_total(caplog: pytest.LogCaptureFixtu
 
 def test_the_rest_is_estimated_from_what_was_done_now(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, 30.0, 30.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with Progress("label", 10, done=4) as progress:
         progress.done += 3
         assert progress.summary("CH4") == "label: 7/10, 30 s, about 30 s left (CH4)"
