@@ -81,20 +81,18 @@ class Stages(logging.Handler):
 def watched(stages: Stages) -> Iterator[Stages]:
     """Attach stages to the logs of jobflow and of this package while a flow runs."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
-    before = [(logger.level, logger.propagate) for logger in loggers]
+    before = [(logger.level, logger.propagate, logger.handlers) for logger in loggers]
     for logger in loggers:
-        logger.addHandler(stages)
+        # Alone, or the handlers of the command line and of the root would write each line again.
+        logger.handlers, logger.propagate = [stages], False
         logger.setLevel(logging.INFO)
-        # Else the root logger's handlers would write every line again.
-        logger.propagate = False
     try:
         yield stages
     finally:
         stages.finish()
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
-            logger.removeHandler(stages)
+        for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(level)
-            logger.propagate = propagate
 
 
 def elapsed_text(seconds: float) -> str:

@@ -156,7 +156,7 @@ def slice_figure(
     lines = -(-(1 + len(panels)) // columns)
     width, height = plane.extent
     size = _WIDTH / columns
-    with new_figure(_WIDTH, lines * (size * height / width + 0.8)) as figure:
+    with new_figure(_WIDTH, lines * (size * height / width + 0.68)) as figure:
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
         _draw_density(figure, grid[0], density, plane)
         for axes, (title, error, scale) in zip(grid[1:], panels, strict=False):

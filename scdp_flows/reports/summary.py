@@ -34,10 +34,10 @@ def headline(rows: Sequence[SummaryRow], series: Mapping[str, Series]) -> str:
     parts = []
     if model.nmae_percent is not None:
         text = f"The model “{model.name}” predicts densities with a mean error of "
-        text += f"{model.nmae_percent:.2g} %"
+        text += f"{_percent(model.nmae_percent)} %"
         atomic = found.get(ATOMIC)
         if atomic is not None and atomic.nmae_percent is not None:
-            text += f", where superposed atoms are {atomic.nmae_percent:.2g} % off"
+            text += f", where superposed atoms are {_percent(atomic.nmae_percent)} % off"
         parts.append(text + ".")
     default = found.get(DEFAULT)
     if model.iterations_mean is not None and default is not None and default.iterations_mean:
@@ -60,7 +60,7 @@ def tiles(rows: Sequence[SummaryRow], series: Mapping[str, Series]) -> Markup:
     shown: list[tuple[str, str]] = []
     if model is not None and model.nmae_percent is not None:
         counted = f"error of the density (NMAE), mean of {model.n_evaluated} unseen structures"
-        shown.append((f"{model.nmae_percent:.2g} %", counted))
+        shown.append((f"{_percent(model.nmae_percent)} %", counted))
     if model is not None and default is not None:
         shown += _savings(model, default)
     return element("div", *(_tile(*one) for one in shown), class_="tiles") if shown else Markup()
@@ -80,6 +80,10 @@ def _savings(model: SummaryRow, default: SummaryRow) -> list[tuple[str, str]]:
         number = f"{_power(model.max_energy_difference_ha)} Ha"
         shown.append((number, "largest change of a converged energy"))
     return shown
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
 
 
 def _power(value: float | None) -> str:

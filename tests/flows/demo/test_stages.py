@@ -58,6 +58,18 @@ def test_warnings_of_others_are_shown_and_their_chatter_is_not() -> None:
     assert out.getvalue().strip() == "something is odd"
 
 
+def test_no_line_is_written_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("scdp_flows")
+    handler = logging.StreamHandler()
+    logger.addHandler(handler)
+    out = StringIO()
+    with watched(Stages(Console(file=out, width=100), {})):
+        logger.info("label: 3/4")
+    logger.removeHandler(handler)
+    assert out.getvalue().count("label: 3/4") == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_loggers_are_left_as_they_were() -> None:
     logger = logging.getLogger("jobflow")
     before = (logger.level, logger.propagate, list(logger.handlers))

@@ -18,8 +18,8 @@ def _rows(study: Any) -> tuple[Any, Any]:
 
 def test_the_headline_states_error_and_iterations(study: Any) -> None:
     text = headline(*_rows(study))
-    assert "0.4 %" in text
-    assert "10 % off" in text
+    assert "0.40 %" in text
+    assert "10.0 % off" in text
     assert "6.0 iterations instead of 10.0, to the same energy" in text
 
 
