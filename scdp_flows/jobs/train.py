@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scdp_models.nn.config import NetworkConfig
     from scdp_models.training.config import TrainingConfig
 
-__all__ = ["TrainMaker"]
+__all__ = ["TrainMaker", "setting_names"]
 
 _METRICS_FILE = "metrics.jsonl"
 # These change how fast a run is, not what it is.
@@ -75,6 +75,19 @@ class TrainMaker(StepMaker):
         with self.open_stores() as stores:
             run = _Run(self, stores.datasets.get(dataset_id), stores)
             return run.earlier_model() or run.train()
+
+
+def setting_names() -> dict[str, list[str]]:
+    """Return the names of the fields of ``network`` and ``training``."""
+    from dataclasses import fields
+
+    from scdp_models.nn.config import NetworkConfig
+    from scdp_models.training.config import TrainingConfig
+
+    return {
+        "network": [one.name for one in fields(NetworkConfig)],
+        "training": [one.name for one in fields(TrainingConfig)],
+    }
 
 
 class _Run:

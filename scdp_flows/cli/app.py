@@ -1,0 +1,64 @@
+"""Collect the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from scdp_flows import __version__
+from scdp_flows.cli.demo import demo
+from scdp_flows.cli.evaluate import evaluate
+from scdp_flows.cli.group import ScdpGroup
+from scdp_flows.cli.ingest import ingest
+from scdp_flows.cli.label import label
+from scdp_flows.cli.model import model
+from scdp_flows.cli.predict import predict
+from scdp_flows.cli.report import report
+from scdp_flows.cli.seed import seed
+from scdp_flows.cli.train import train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="scdp",
+    cls=ScdpGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_EXAMPLES: dict[Callable[..., None], str] = {
+    label: "scdp label molecules.xyz --store data -j 2 --tag mine",
+    ingest: "scdp ingest 'runs/*/CHGCAR.gz' --store data --kind pseudopotential=paw-pbe-54 "
+    "--kind functional=PBE --kind basis=520eV --kind code=vasp",
+    train: "scdp train --store data --name mine --select tags=mine --set n_steps=2000",
+    predict: "scdp predict molecule.xyz --format cube -o densities",
+    evaluate: "scdp evaluate --store data --model mine --dataset mine",
+    seed: "scdp seed molecules.xyz --store data --model small-molecules-pbe-gth",
+    report: "scdp report --store data -o report",
+    demo: "scdp demo --output demo_output",
+}
+for _command, _example in _EXAMPLES.items():
+    app.command(
+        epilog=f"Example: {_example}", no_args_is_help=_command in {label, ingest, predict}
+    )(_command)
+app.add_typer(model, name="model")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"scdp-flows {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Label, train, predict and reuse charge densities."""

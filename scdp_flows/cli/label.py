@@ -1,0 +1,54 @@
+"""Label structures with PySCF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scdp_flows.cli.options import ProcessesOption, StoreOption, as_path, parse_pairs, read_all
+from scdp_flows.cli.running import run_here, show_failures, show_table
+from scdp_flows.dft.pyscf import PyscfCode, PyscfSettings
+from scdp_flows.errors import SettingsError
+from scdp_flows.flows.label import LabelFlowMaker
+from scdp_flows.jobs.label import LabelMaker
+
+__all__ = ["label", "pyscf_code"]
+
+
+def label(
+    structures: Annotated[list[Path], typer.Argument(help="xyz, extended xyz, CIF or POSCAR.")],
+    store: StoreOption = None,
+    processes: ProcessesOption = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Free label; may be repeated.")] = None,
+    fit_basis: Annotated[str, typer.Option(help="Gaussian shells of the fit.")] = "lean",
+    dft: Annotated[
+        list[str] | None,
+        typer.Option(help="Setting of PySCF as NAME=VALUE, such as basis=gth-dzvp or spacing=0.2."),
+    ] = None,
+) -> None:
+    """Compute the densities of structures with PySCF and store them; none is computed twice."""
+    maker = LabelFlowMaker(
+        label_maker=LabelMaker(code=pyscf_code(dft), basis=fit_basis, n_processes=processes),
+        store_path=as_path(store),
+    )
+    output = run_here(maker.make(list(read_all(structures).values()), tags=tag or ()), store)
+    counts = (output.n_new, output.n_reused, len(output.failed), output.seconds)
+    show_table("labels", ("new", "stored before", "failed", "time / s"), [counts])
+    show_failures(output.failed)
+
+
+def pyscf_code(pairs: list[str] | None) -> PyscfCode:
+    """Return the DFT code with settings given as ``NAME=VALUE``.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is unknown or impossible.
+    """
+    try:
+        return PyscfCode(PyscfSettings(**parse_pairs(pairs, "--dft")))
+    except TypeError as error:
+        known = ", ".join(PyscfSettings.__dataclass_fields__)
+        raise SettingsError(f"--dft: {error}; known: {known}") from error

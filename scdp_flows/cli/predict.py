@@ -1,0 +1,73 @@
+"""Predict densities and write them to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from scdp_flows.cli.options import as_path, read_all
+from scdp_flows.cli.running import run_here, show_failures, show_table
+from scdp_flows.io.structures import AtomicStructure
+from scdp_flows.jobs.predict import PredictMaker
+from scdp_flows.predictors.scdp import DEFAULT_MODEL, ScdpPredictor
+from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput
+
+__all__ = ["predict"]
+
+_COLUMNS = ("structure", "formula", "electrons / e", "dipole / e Å", "time / s", "files")
+
+
+def predict(
+    structures: Annotated[list[Path], typer.Argument(help="xyz, extended xyz, CIF or POSCAR.")],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Name, identifier or .safetensors file.")
+    ] = DEFAULT_MODEL,
+    format: Annotated[  # noqa: A002 - the word users expect
+        list[str] | None,
+        typer.Option("--format", "-f", help="chgcar or cube; may be repeated; default: both."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the files; made when missing.")
+    ] = Path(),
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of stores to keep the predictions in; default: not kept."),
+    ] = None,
+    spacing: Annotated[float, typer.Option(help="Spacing of the grids in Å.")] = 0.16,
+) -> None:
+    """Predict the densities of structures and write them to files."""
+    named = read_all(structures)
+    maker = PredictMaker(
+        predictor=ScdpPredictor(model, store_path=as_path(store)),
+        formats=format or ["chgcar", "cube"],
+        folder=str(output.absolute()),
+        spacing=spacing,
+    )
+    if store is None:
+        with TemporaryDirectory(prefix="scdp-") as folder:
+            found = _run(maker, named, Path(folder))
+    else:
+        found = _run(maker, named, store)
+    show_table("predictions", _COLUMNS, [_row(row) for row in found.rows])
+    show_failures(found.failed)
+
+
+def _run(maker: PredictMaker, named: dict[str, AtomicStructure], store: Path) -> PredictionOutput:
+    job = maker.in_store(str(store)).make(list(named.values()), names=list(named))
+    found: PredictionOutput = run_here(job, store)
+    return found
+
+
+def _row(row: PredictedRow) -> tuple[object, ...]:
+    files = "\n".join(_short(Path(file)) for file in row.files)
+    moment = row.dipole_e_ang
+    return row.name, row.formula, f"{row.n_electrons:.4f}", moment, row.seconds, files
+
+
+def _short(file: Path) -> str:
+    """Return the path from here, if the file lies below."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -1,0 +1,35 @@
+"""Ingesting from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scdp_flows.io.base import write_density
+from scdp_flows.stores.factory import open_stores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymatgen.core import Molecule
+
+_KIND = ["--kind", "pseudopotential=gth-pbe", "--kind", "functional=PBE", "--kind", "basis=520eV"]
+
+
+def test_files_are_stored_and_bad_ones_listed(
+    scdp: Any, gaussian_code: Any, water: Molecule, tmp_path: Path
+) -> None:
+    write_density(gaussian_code._label(water, None).density, tmp_path / "water.cube")
+    (tmp_path / "a.cube").write_text("nothing\n")
+    result = scdp("ingest", tmp_path / "*.cube", "--store", tmp_path / "s", *_KIND, "--doubtful")
+    assert result.exit_code == 1
+    assert "a.cube" in result.stderr
+    with open_stores(tmp_path / "s") as stores:
+        (doc,) = stores.densities.query()
+    assert doc.kind["basis"] == "520eV"
+    assert doc.kind["electrons"] == "valence"
+
+
+def test_an_incomplete_kind_is_explained(scdp: Any, tmp_path: Path) -> None:
+    result = scdp("ingest", tmp_path / "x.cube", "--kind", "functional=PBE")
+    assert result.exit_code == 2
+    assert "expected electrons, pseudopotential" in result.stderr

@@ -1,0 +1,33 @@
+"""Restarting from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scdp_flows.cli import seed as module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _free_code(monkeypatch: pytest.MonkeyPatch, gaussian_code: Any) -> None:
+    monkeypatch.setattr(module, "PyscfCode", lambda: gaussian_code)
+
+
+def test_iterations_of_all_starts_are_shown(
+    scdp: Any, water_file: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    result = scdp("seed", water_file, "-m", tiny_checkpoint, "--store", tmp_path / "s")
+    assert result.exit_code == 0, result.stderr
+    assert "restarts of 1 structures" in result.stdout
+    for start in ("default", "atomic", "tiny", "exact"):
+        assert start in result.stdout
+
+
+def test_nothing_to_restart_is_an_error(scdp: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    result = scdp("seed", "-m", tiny_checkpoint, "--store", tmp_path / "s")
+    assert result.exit_code == 2
+    assert "nothing to restart" in result.stderr
