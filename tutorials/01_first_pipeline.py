@@ -17,6 +17,7 @@
 # %%
 import io
 import os
+import time
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -50,7 +51,7 @@ def run(flow: Job | Flow) -> Any:
 # that of `scdp_flows.io.structures.read_structures("my_frames.xyz")`.
 
 # %%
-n_train, n_test = (10, 2) if SMALL else (60, 6)
+n_train, n_test = (6, 2) if SMALL else (60, 6)
 frames = load_ethanol()
 training, unseen = frames[:n_train], frames[-n_test:]
 unseen[0]
@@ -140,14 +141,10 @@ print(
 # %%
 from scdp_flows.jobs.train import TrainMaker
 
-n_steps = 60 if SMALL else 2000
-model = run(
-    TrainMaker(
-        model_name="trained here",
-        store_path=STORE,
-        training={"n_steps": n_steps, "steps_per_round": n_steps // 20, "threads": 1},
-    ).make(dataset.dataset_id)
-)
+n_steps = 40 if SMALL else 2000
+training_settings = {"n_steps": n_steps, "steps_per_round": n_steps // 20, "threads": 1}
+trainer = TrainMaker(model_name="trained here", store_path=STORE, training=training_settings)
+model = run(trainer.make(dataset.dataset_id))
 print(f"{model.train_seconds:.0f} s, validation loss {model.metrics['validation_loss_ha']:.1e} Ha")
 
 # %%
@@ -174,7 +171,9 @@ predicted = run(
         unseen[:1], predictor=predictor, names=["unseen"]
     )
 )
-for file in map(Path, predicted.files[0]):
+row = predicted.rows[0]
+print(f"{row.formula}: {row.n_electrons:.6f} electrons, dipole {row.dipole_e_ang:.3f} e·Å")
+for file in map(Path, row.files):
     print(file.name, f"{file.stat().st_size / 1e6:.1f} MB")
 
 # %%
@@ -275,7 +274,25 @@ Image(to_png(slice_figure(found.label, named, magnified=["trained here"]), dpi=1
 # in the store already, this takes no time: each step finds its result.
 
 # %%
-# PIPELINE
+from scdp_flows.flows.label import LabelFlowMaker
+from scdp_flows.flows.pipeline import PipelineMaker
+from scdp_flows.flows.train import TrainFlowMaker
+from scdp_flows.jobs.report import ReportMaker
+
+pipeline = PipelineMaker(
+    label_maker=LabelFlowMaker(label_maker=LabelMaker(code=code)),
+    train_maker=TrainFlowMaker(
+        dataset_maker=BuildDatasetMaker(dataset_name="ethanol"),
+        train_maker=TrainMaker(model_name="trained here", training=training_settings),
+        predictor_name="trained here",
+    ),
+    seed_maker=SeedMaker(code=code),
+    report_maker=ReportMaker(folder="report", title="Ethanol, once more"),
+    store_path=STORE,
+)
+start = time.monotonic()
+again = run(pipeline.make(training, test_structures=unseen))
+print(f"{time.monotonic() - start:.0f} s: {again.title}, {', '.join(again.files)}")
 
 # %% [markdown]
 # Where to go from here: `make demo` does the same on 100 frames and compares with the model that
