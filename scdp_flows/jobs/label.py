@@ -13,7 +13,12 @@ from jobflow import job
 
 from scdp_flows.errors import DatasetError, ScdpFlowsError, StoreError
 from scdp_flows.io.structure_arrays import multiplicity
-from scdp_flows.io.structures import as_arrays, structure_hash, total_charge
+from scdp_flows.io.structures import (
+    as_arrays,
+    check_structure,
+    structure_hash,
+    total_charge,
+)
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import closed, raise_first, value_of
 from scdp_flows.jobs.fit_basis import fit_basis
@@ -171,6 +176,7 @@ class _Batch:
                 self._tag(doc)
 
     def _task(self, structure: AtomicStructure) -> _Task:
+        check_structure(structure)
         basis = self.maker.basis
         numbers = as_arrays(structure)[0].tolist()
         name = None if basis is None else fit_basis(basis, numbers).name

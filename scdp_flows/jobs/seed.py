@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jobflow import job
 
 from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError, StoreError
-from scdp_flows.io.structures import as_arrays, structure_hash
+from scdp_flows.io.structures import as_arrays, check_structure, structure_hash
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import closed, raise_first, value_of
 from scdp_flows.jobs.evaluate import BASELINE, choose_labels, structure_of
@@ -172,6 +172,7 @@ class _Batch:
         ]
         for index, structure in enumerate(self.structures):
             try:
+                check_structure(structure)
                 found = structure_hash(structure)
             except ScdpFlowsError as error:
                 self.errors[index] = error
