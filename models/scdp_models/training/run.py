@@ -40,6 +40,7 @@ _METRICS_FILE = "metrics.jsonl"
 _STATE_FILE = "last.ckpt"
 # Batches are made in this process, folders are resumed on purpose, rounds are short.
 _ADVICE = (
+    r".isinstance\(treespec, LeafSpec\)",  # Lightning walks trees in an old way
     ".*does not have many workers.*",
     ".*exists and is not empty.*",
     ".*number of training batches.*",
