@@ -40,17 +40,23 @@ class Group:
 
     def starts(self, key: str) -> list[StartRecord]:
         """Return the restarts of one series, one per structure."""
-        return [r for doc in self.seeds for r in doc.starts if start_key(r) == key]
+        found = {
+            doc.structure_hash: record
+            for doc in self.seeds
+            for record in doc.starts
+            if start_key(record) == key
+        }
+        return list(found.values())
 
     def pairs(self, key: str) -> list[tuple[StartRecord, StartRecord]]:
-        """Return each restart of a series together with the default one of its structure."""
-        found = []
+        """Return each restart of a series together with the default one beside it."""
+        found = {}
         for doc in self.seeds:
             default = doc.start("default")
-            records = [r for r in doc.starts if start_key(r) == key]
-            if default is not None and records:
-                found.append((records[0], default))
-        return found
+            for record in doc.starts:
+                if default is not None and start_key(record) == key:
+                    found[doc.structure_hash] = (record, default)
+        return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,9 @@ def gather(
     return Results(
         title=title,
         models=tuple(models),
-        groups=_groups(stores, evaluations, seeds),
+        groups=tuple(
+            part for group in _groups(stores, evaluations, seeds) for part in _by_settings(group)
+        ),
         series=arrange(models, evaluations, seeds),
         notes=tuple(_notes(models, evaluations, seeds)),
         kinds=_kinds(stores, evaluations, seeds),
@@ -183,6 +191,18 @@ def _groups(
     if left:
         groups.append(Group("other structures", (), (*left,)))
     return tuple(groups)
+
+
+def _by_settings(group: Group) -> list[Group]:
+    """Divide a group whose restarts were not all computed in the same way; most come first."""
+    found: dict[str, list[SeedDoc]] = {}
+    for doc in group.seeds:
+        found.setdefault(doc.settings_hash, []).append(doc)
+    most, *others = sorted(found.items(), key=lambda item: -len(item[1])) or [("", [])]
+    return [
+        Group(group.title, group.evaluations, tuple(most[1])),
+        *(Group(f"{group.title}, DFT settings {k[:8]}", (), tuple(docs)) for k, docs in others),
+    ]
 
 
 def _describe(stores: Stores, key: tuple[str | None, str | None]) -> str:

@@ -87,3 +87,35 @@ def test_labels_are_described(
     (kind,) = gather(stores, title="T", **asked).kinds
     assert label.kind["functional"] in kind
     assert label.kind["pseudopotential"] in kind
+
+
+def test_a_structure_that_was_restarted_twice_counts_once(
+    stores: Stores,
+    stored: dict[str, list[str]],
+    make_start: Callable[..., Any],
+    make_seed: Callable[..., Any],
+) -> None:
+    again = make_seed("first", [make_start("default", 12), make_start("other", 9)])
+    stores.reports.put(again)
+    asked = {**stored, "seed_ids": [*stored["seed_ids"], again.seed_id]}
+    (group,) = gather(stores, title="T", **asked).groups
+    assert sorted(r.iterations for r in group.starts("default")) == [10, 10, 12]
+    assert [b.iterations for _, b in group.pairs("other")] == [12]
+
+
+def test_restarts_with_different_settings_are_never_averaged(
+    stores: Stores,
+    stored: dict[str, list[str]],
+    make_start: Callable[..., Any],
+    make_seed: Callable[..., Any],
+) -> None:
+    coarse = make_seed("first", [make_start("default", 7)]).updated(
+        settings_hash="coarse", seed_id="coarse"
+    )
+    stores.reports.put(coarse)
+    asked = {**stored, "seed_ids": [*stored["seed_ids"], "coarse"]}
+    usual, other = gather(stores, title="T", **asked).groups
+    assert [r.iterations for r in usual.starts("default")] == [10, 10, 10]
+    assert [r.iterations for r in other.starts("default")] == [7]
+    assert other.title == "test split, DFT settings coarse"
+    assert not other.evaluations
