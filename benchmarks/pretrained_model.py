@@ -3,7 +3,7 @@
 Labels 180 ethanol frames (rMD17) and the QM7 molecules of H, C, N, O with at most five heavy
 atoms, trains the compact network on all but the test lists of ``scdp_flows.demo.structures``, and
 judges it on those. Everything is kept in the store, so that the script continues where it was
-stopped. About two hours on two cores; with ``--quick`` a toy version in under a minute, whose
+stopped. About an hour on two cores; with ``--quick`` a toy version in under a minute, whose
 model is not copied anywhere.
 
 Usage: python benchmarks/pretrained_model.py [--store FOLDER] [--processes N] [--quick]
