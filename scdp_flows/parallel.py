@@ -8,7 +8,8 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["available_cores", "map_parallel", "worker_environment"]
+__all__ = ["available_cores", "end_with_parent", "map_parallel", "worker_environment"]
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def map_parallel(
         for given in arguments:
             yield function(*given)
         return
-    pool = ProcessPoolExecutor(count, get_context("spawn"))
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=end_with_parent)
     pending: deque[Future[T]] = deque()
     try:
         for given in arguments:
@@ -81,6 +82,22 @@ def map_parallel(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, even if that is killed.
+
+    The workers of a pool hold each other's pipes open and would wait for ever.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,3 +56,25 @@ def test_an_error_of_a_call_is_raised() -> None:
 
 def test_there_is_at_least_one_core() -> None:
     assert available_cores() >= 1
+
+
+def test_workers_do_not_outlive_a_killed_parent() -> None:
+    script = (
+        "import time; from scdp_flows.parallel import map_parallel\n"
+        "for _ in map_parallel(time.sleep, [(0.01,)] * 4 + [(60,)] * 4, n_processes=2):\n"
+        "    print('up', flush=True)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"up\n"
+    parent.kill()
+    parent.wait()
+    # The workers inherited the pipe: its end is theirs.
+    reader = Thread(target=parent.stdout.read, daemon=True)
+    reader.start()
+    reader.join(20)
+    assert not reader.is_alive()
+    parent.stdout.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scdp_flows.dft.base import Outcome
 from scdp_flows.dft.pyscf.molecule import require_pyscf
 from scdp_flows.errors import CalculationError, ScdpFlowsError
-from scdp_flows.parallel import available_cores, worker_environment
+from scdp_flows.parallel import available_cores, end_with_parent, worker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,4 +138,5 @@ def _one_thread() -> None:
     """Prepare a worker process."""
     from pyscf import lib
 
+    end_with_parent()
     lib.num_threads(1)
