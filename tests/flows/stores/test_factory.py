@@ -133,7 +133,7 @@ def test_documents_travel_between_jobs(tmp_path: Path, density_doc: DensityDoc) 
     first = _label(density_doc)
     second = _formula(first.output)
     store = job_store(tmp_path)
-    run_locally([first, second], store=store, ensure_success=True)
+    run_locally([first, second], store=store, ensure_success=True, log=False)
     with job_store(tmp_path) as again:
         assert again.get_output(second.uuid) == "H2O labelled"
         assert "data" in again.additional_stores

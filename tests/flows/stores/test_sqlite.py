@@ -177,7 +177,7 @@ def test_jobflow_runs_on_it(tmp_path: Path) -> None:
     store = JobStore(SqliteStore(file, "outputs"), {"data": SqliteStore(file, "data")})
     first = _make(1000)
     second = _total(first.output)
-    run_locally(Flow([first, second]), store=store, ensure_success=True)
+    run_locally(Flow([first, second]), store=store, ensure_success=True, log=False)
     again = JobStore.from_dict(json.loads(json.dumps(store.as_dict())))
     assert isinstance(again, JobStore)
     with again:
