@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from scdp_flows.reports.results import gather
 from scdp_flows.reports.sections import group_section, origin_section, training_section
 from scdp_flows.reports.summary import headline, tiles
 from scdp_flows.reports.tables import build_rows
+from scdp_flows.schemas.provenance import Provenance
 from scdp_flows.schemas.report import ReportDoc
 from scdp_flows.stores.files import write_whole
 
@@ -26,6 +29,7 @@ __all__ = ["HTML_FILE", "JSON_FILE", "build_report", "report_numbers"]
 HTML_FILE = "report.html"
 JSON_FILE = "report.json"
 _JSON_VERSION = 1
+_PROGRAM = "scdp"
 
 
 def build_report(
@@ -77,12 +81,13 @@ def build_report(
         title=title,
     )
     numbers = report_numbers(results)
-    html = _page(stores, results)
+    provenance = Provenance.collect(command=_command(sys.argv))
+    html = _page(stores, results, provenance.command)
     _write(Path(folder), {JSON_FILE: json.dumps(numbers, indent=1) + "\n", HTML_FILE: html})
     doc = ReportDoc.from_files(
         title, files=[HTML_FILE, JSON_FILE], summary={"groups": numbers["groups"]}
     )
-    return stores.reports.reports.put(doc)
+    return stores.reports.reports.put(doc.updated(provenance=provenance))
 
 
 def report_numbers(results: Results) -> dict[str, Any]:
@@ -104,7 +109,13 @@ def report_numbers(results: Results) -> dict[str, Any]:
     }
 
 
-def _page(stores: Stores, results: Results) -> str:
+def _command(arguments: Sequence[str]) -> str | None:
+    """Return the command line if it is ours; that of a notebook or worker explains nothing."""
+    program = Path(arguments[0]).name if arguments else ""
+    return shlex.join([program, *arguments[1:]]) if program == _PROGRAM else None
+
+
+def _page(stores: Stores, results: Results, command: str | None) -> str:
     parts = [element("h1", results.title)]
     if results.groups:
         rows = build_rows(results.groups[0], results.series)
@@ -115,7 +126,7 @@ def _page(stores: Stores, results: Results) -> str:
         group_section(stores, group, results.series, number=number)
         for number, group in enumerate(results.groups)
     ]
-    parts += [training_section(results), origin_section(results)]
+    parts += [training_section(results), origin_section(results, command=command)]
     return page(results.title, *parts)
 
 

@@ -69,7 +69,7 @@ def training_figure(models: Sequence[ModelDoc], series: Mapping[str, Series]) ->
 
 def _losses(axes: Axes, model: ModelDoc, series: Series) -> None:
     for field, label, width, alpha in (
-        ("train_loss", "training", 1.2, 0.55),
+        ("train_loss", "training", 1.2, 0.75),
         ("validation_loss", "validation, averaged weights", 2.2, 1.0),
     ):
         points = [

@@ -128,8 +128,16 @@ def _svg(draw: Callable[[], Figure], *, prefix: str, description: str) -> Markup
     return Markup(to_svg(drawn, prefix=prefix, description=description))
 
 
-def origin_section(results: Results) -> Markup:
-    """Return what made the numbers: programs, machines, commands and identifiers."""
+def origin_section(results: Results, *, command: str | None = None) -> Markup:
+    """Return what made the numbers: programs, machines, commands and identifiers.
+
+    Parameters
+    ----------
+    results
+        What the report is about.
+    command
+        The command that writes the report, where that is known.
+    """
     provenances = results.provenances()
     parts = [element("h2", "Where this comes from")]
     if provenances:
@@ -145,10 +153,12 @@ def origin_section(results: Results) -> Markup:
             "made": f"{provenances[0].created_at[:19]} to {last.created_at[:19]} UTC",
         }
         parts.append(_definitions(facts))
-    commands = list(dict.fromkeys(p.command for p in provenances if p.command))
+    named = [*(p.command for p in provenances), command]
+    commands = list(dict.fromkeys(one for one in named if one))
     if commands:
         parts += [element("p", "Commands:"), element("pre", "\n".join(commands))]
-    parts.append(_definitions({f"model {m.name}": m.model_id for m in results.models}))
+    models = {one.name: one.key for one in results.series.values() if one.is_model}
+    parts.append(_definitions({f"model {name}": key for name, key in models.items()}))
     return fragment(*parts)
 
 

@@ -75,3 +75,14 @@ def test_a_failure_leaves_the_old_report_whole(
         build_report(stores, tmp_path / "out", title="Second")
     assert (tmp_path / "out" / "report.json").read_bytes() == before
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"report.html", "report.json"}
+
+
+def test_the_command_is_recorded_where_it_is_ours(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/scdp", "report", "-o", "my report"])
+    doc = build_report(stores, tmp_path, title="T")
+    assert doc.provenance.command == "scdp report -o 'my report'"
+    assert "scdp report -o &#x27;my report&#x27;" in (tmp_path / "report.html").read_text()
+    monkeypatch.setattr("sys.argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    assert build_report(stores, tmp_path, title="Other").provenance.command is None
