@@ -51,12 +51,14 @@ def _is_foreseen(error: Exception) -> bool:
 @contextmanager
 def _messages(*, debug: bool) -> Iterator[None]:
     """Send log lines and short warnings to standard error for the time of a command."""
+    # First, because impossible settings raise: nothing may be attached by then.
+    wanted = logging.DEBUG if debug else get_settings().LOG_LEVEL
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("scdp_flows")
     level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if debug else get_settings().LOG_LEVEL)
+    logger.setLevel(wanted)
     try:
         with warnings.catch_warnings():
             # jobflow still changes folders by monty's `cd`.

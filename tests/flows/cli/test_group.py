@@ -80,3 +80,4 @@ def test_impossible_settings_are_one_line_too(
     result = CliRunner().invoke(small_app, ["talk"])
     assert result.exit_code == ERROR_CODE
     assert "LOG_LEVEL" in result.stderr
+    assert not logging.getLogger("scdp_flows").handlers
