@@ -23,6 +23,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+# Hints of tqdm and jobflow that do not concern us.
+warnings.filterwarnings("ignore", message="IProgress not found|cd is deprecated")
+
 from IPython.display import Image
 from jobflow import Flow, Job, run_locally
 
@@ -32,8 +35,6 @@ from scdp_flows.stores.factory import job_store, open_stores
 
 SMALL = os.environ.get("SCDP_TUTORIAL_SMALL") == "1"
 STORE = "store"  # a folder; every document and array of this tutorial goes there
-
-warnings.filterwarnings("ignore", message="cd is deprecated")  # jobflow's business
 
 
 def run(flow: Job | Flow) -> Any:
@@ -120,14 +121,7 @@ dataset = run(
         labels.density_ids[:n_train], test_ids=labels.density_ids[n_train:]
     )
 )
-print(
-    dataset.n_train,
-    "for training,",
-    dataset.n_validation,
-    "for validation,",
-    dataset.n_test,
-    "for testing",
-)
+print(f"training {dataset.n_train}, validation {dataset.n_validation}, test {dataset.n_test}")
 
 # %% [markdown]
 # ## Training
