@@ -59,7 +59,8 @@ class TrainingConfig:
     seed
         Key of initial weights and of all sampling.
     threads
-        CPU threads; all cores when None.
+        CPU threads; all cores when None. One by default: the network of a small molecule gains
+        little from more, and threads that wait for one another stall on a busy machine.
     accelerator
         Lightning's name of the hardware: ``"auto"``, ``"cpu"``, ``"gpu"``.
     """
@@ -76,7 +77,7 @@ class TrainingConfig:
     n_probes: int = 1500
     steps_per_round: int = 100
     seed: int = 0
-    threads: int | None = None
+    threads: int | None = 1
     accelerator: str = "auto"
 
     def __post_init__(self) -> None:
