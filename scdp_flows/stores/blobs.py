@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import time
 from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
@@ -15,25 +12,34 @@ from safetensors.numpy import load, save
 
 from scdp_flows.errors import BlobError
 from scdp_flows.schemas.density import BlobReference
-from scdp_flows.stores.codecs import CODECS, compress, decompress
-from scdp_flows.stores.files import TEMPORARY_PREFIX, write_whole
+from scdp_flows.stores.codecs import codec_for, compress, decompress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from maggma.core import Store
     from numpy.typing import NDArray
 
-__all__ = ["BlobStore", "FolderBlobStore", "MaggmaBlobStore"]
+__all__ = ["BlobStore", "StoredBlob"]
 
 Arrays = dict[str, "NDArray[Any]"]
 _DEFAULT_MAX_BYTES = 16 * 2**30
+
+
+class StoredBlob(NamedTuple):
+    """Name one stored blob, whether anything refers to it or not."""
+
+    key: str
+    """sha256 of the uncompressed content."""
+    codec: str
+    """What it is compressed with."""
 
 
 class BlobStore(ABC):
     """Keep payloads under the sha256 of their uncompressed content.
 
     The same content is stored once, however often it is put. Every read checks the checksum.
+    Putting what is there already marks it as just used, which keeps garbage collection from
+    removing it before its document is written.
 
     Parameters
     ----------
@@ -55,8 +61,44 @@ class BlobStore(ABC):
     def _remove(self, key: str, codec: str) -> None: ...
 
     @abstractmethod
+    def _codecs(self, key: str) -> list[str]: ...
+
+    @abstractmethod
+    def _mark_used(self, key: str, codec: str) -> bool: ...
+
+    @abstractmethod
+    def entries(self) -> Iterator[StoredBlob]:
+        """Yield every stored blob, without reading them."""
+
+    @abstractmethod
+    def discard_unused(self, blob: StoredBlob, *, since: float) -> bool:
+        """Remove a blob unless it was put or kept at ``since`` or later; say whether it was.
+
+        Parameters
+        ----------
+        blob
+            Of ``entries``.
+        since
+            Time in s as ``clock`` counts it.
+        """
+
+    @abstractmethod
+    def clock(self) -> float:
+        """Return the time in s since 1970 by which the store dates what it keeps."""
+
+    def sweep(self, *, older_than_s: float = 3600.0) -> int:  # noqa: ARG002 - for those that need it
+        """Clear up after processes that were killed, and return how many files that were.
+
+        Parameters
+        ----------
+        older_than_s
+            Age in s from which a temporary file counts as abandoned.
+        """
+        return 0
+
     def iterate(self) -> Iterator[str]:
-        """Yield the key of every stored blob."""
+        """Yield the key of every stored blob, without reading them."""
+        return (blob.key for blob in self.entries())
 
     @property
     @abstractmethod
@@ -81,7 +123,7 @@ class BlobStore(ABC):
         BlobError
             If the content is too large or cannot be written.
         """
-        return self._put(payload, BlobReference(**_identity(payload, "zlib"), media="bytes"))
+        return self._put(payload, BlobReference(**_identity(payload, codec_for(1)), media="bytes"))
 
     def put_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> BlobReference:
         """Store named arrays.
@@ -104,10 +146,9 @@ class BlobStore(ABC):
         plain = {name: _plain(name, arrays[name]) for name in sorted(arrays)}
         payload = save(plain)
         largest = max(plain.values(), key=lambda array: array.nbytes, default=np.zeros(0, "f4"))
-        codec = {4: "shuffle4-zlib", 8: "shuffle8-zlib"}.get(largest.itemsize, "zlib")
-        reference = BlobReference(
-            **_identity(payload, codec), media="arrays", names=[str(name) for name in plain]
-        )
+        identity = _identity(payload, codec_for(largest.itemsize))
+        names = [str(name) for name in plain]
+        reference = BlobReference(**identity, media="arrays", names=names)
         return self._put(payload, reference)
 
     def get(self, reference: BlobReference) -> bytes:
@@ -118,20 +159,49 @@ class BlobStore(ABC):
         BlobError
             If the blob is missing, damaged or larger than its reference says.
         """
+        return self._unpack(reference, self.get_packed(reference))
+
+    def get_packed(self, reference: BlobReference) -> bytes:
+        """Return the bytes as they are stored: compressed, and not checked.
+
+        Raises
+        ------
+        BlobError
+            If the blob is missing or larger than the store accepts.
+        """
         self._check_size(reference)
         data = self._read(reference.key, reference.compression)
         if data is None:
-            raise BlobError(
-                f"blob {reference.key} is not in {self.name}; restore the folder or make its "
-                "document anew, which writes the blob again"
-            )
-        try:
-            payload = decompress(data, reference.compression, size=reference.size)
-        except BlobError as error:
-            raise BlobError(self._damaged(reference.key, str(error))) from error
-        if hashlib.sha256(payload).hexdigest() != reference.key:
-            raise BlobError(self._damaged(reference.key, "its checksum is wrong"))
-        return payload
+            raise self._missing(reference.key)
+        return data
+
+    def put_packed(self, reference: BlobReference, data: bytes) -> BlobReference:
+        """Store what ``get_packed`` of another store returned, after checking it.
+
+        Raises
+        ------
+        BlobError
+            If the data are not what the reference says, or cannot be written.
+        """
+        self._check_size(reference)
+        return self._put(self._unpack(reference, data), reference)
+
+    def keep(self, reference: BlobReference) -> None:
+        """Mark a blob as just used, so that garbage collection leaves it alone for a while.
+
+        Call it before a document that refers to a blob put long ago is written.
+
+        Raises
+        ------
+        BlobError
+            If the blob is missing.
+        """
+        if not self._mark_used(reference.key, reference.compression):
+            raise self._missing(reference.key)
+
+    def has(self, reference: BlobReference) -> bool:
+        """Return whether the blob is stored, without reading it."""
+        return reference.compression in self._codecs(reference.key)
 
     def get_arrays(self, reference: BlobReference) -> Arrays:
         """Return the stored arrays.
@@ -158,12 +228,21 @@ class BlobStore(ABC):
 
     def _put(self, payload: bytes, reference: BlobReference) -> BlobReference:
         self._check_size(reference)
-        for codec in CODECS:
+        for codec in self._codecs(reference.key):
             stored = reference.updated(compression=codec)
-            if self._is_intact(stored, payload):
+            if self._is_intact(stored, payload) and self._mark_used(reference.key, codec):
                 return stored
         self._write(reference.key, reference.compression, compress(payload, reference.compression))
         return reference
+
+    def _unpack(self, reference: BlobReference, data: bytes) -> bytes:
+        try:
+            payload = decompress(data, reference.compression, size=reference.size)
+        except BlobError as error:
+            raise BlobError(self._damaged(reference.key, str(error))) from error
+        if hashlib.sha256(payload).hexdigest() != reference.key:
+            raise BlobError(self._damaged(reference.key, "its checksum is wrong"))
+        return payload
 
     def _is_intact(self, reference: BlobReference, payload: bytes) -> bool:
         # Looking at the content, not only for the name, lets a second put repair a damaged blob.
@@ -182,128 +261,17 @@ class BlobStore(ABC):
                 f"that {self.name} accepts; use a coarser grid or raise max_bytes"
             )
 
+    def _missing(self, key: str) -> BlobError:
+        return BlobError(
+            f"blob {key} is not in {self.name}; restore the folder or make its document anew, "
+            "which writes the blob again"
+        )
+
     def _damaged(self, key: str, why: str) -> str:
         return (
             f"blob {key} in {self.name} is damaged: {why}; make its document anew, which writes "
             "the blob again, or restore it from a backup"
         )
-
-
-class FolderBlobStore(BlobStore):
-    """Keep blobs as files in a folder that every worker can see.
-
-    Parameters
-    ----------
-    path
-        The folder; it is made on the first write.
-    max_bytes
-        Largest uncompressed payload in bytes that is written or read.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     blobs = FolderBlobStore(folder)
-    ...     blobs.get(blobs.put(b"electrons"))
-    b'electrons'
-    """
-
-    def __init__(self, path: str | Path, *, max_bytes: int = _DEFAULT_MAX_BYTES) -> None:
-        super().__init__(max_bytes=max_bytes)
-        self.path = Path(path).expanduser().absolute()
-
-    @property
-    def name(self) -> str:
-        """The folder."""
-        return str(self.path)
-
-    def iterate(self) -> Iterator[str]:
-        """Yield the key of every stored blob, without reading them."""
-        for file in sorted(self.path.glob("??/??/*")):
-            if not file.name.startswith("."):
-                yield file.name.partition(".")[0]
-
-    def sweep(self, *, older_than_s: float = 3600.0) -> int:
-        """Remove what killed writers left behind, and return how many files that were.
-
-        Parameters
-        ----------
-        older_than_s
-            Age in s from which a temporary file counts as abandoned.
-        """
-        abandoned = 0
-        newest = time.time() - older_than_s
-        for file in self.path.glob(f"??/??/{TEMPORARY_PREFIX}*"):
-            if file.stat().st_mtime <= newest:
-                file.unlink(missing_ok=True)
-                abandoned += 1
-        return abandoned
-
-    def _file(self, key: str, codec: str) -> Path:
-        return self.path / key[:2] / key[2:4] / f"{key}.{codec}"
-
-    def _read(self, key: str, codec: str) -> bytes | None:
-        file = self._file(key, codec)
-        try:
-            return file.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise BlobError(
-                f"{file}: cannot be read: {error.strerror}; check the permissions of the folder"
-            ) from error
-
-    def _write(self, key: str, codec: str, data: bytes) -> None:
-        file = self._file(key, codec)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, data)
-        except OSError as error:
-            raise BlobError(
-                f"{file}: cannot be written: {error.strerror}; make {self.path} writable, free "
-                "some space, or choose another folder with SCDP_STORE_PATH"
-            ) from error
-
-    def _remove(self, key: str, codec: str) -> None:
-        self._file(key, codec).unlink(missing_ok=True)
-
-
-class MaggmaBlobStore(BlobStore):
-    """Keep blobs in a maggma store, such as S3Store or GridFSStore.
-
-    Parameters
-    ----------
-    store
-        A connected store with the key ``blob_key``.
-    max_bytes
-        Largest uncompressed payload in bytes that is written or read.
-    """
-
-    def __init__(self, store: Store, *, max_bytes: int = _DEFAULT_MAX_BYTES) -> None:
-        super().__init__(max_bytes=max_bytes)
-        self.store = store
-
-    @property
-    def name(self) -> str:
-        """The name of the maggma store."""
-        return str(self.store.name)
-
-    def iterate(self) -> Iterator[str]:
-        """Yield the key of every stored blob."""
-        for found in self.store.distinct("blob_key"):
-            yield str(found).partition(".")[0]
-
-    def _read(self, key: str, codec: str) -> bytes | None:
-        document = self.store.query_one({"blob_key": f"{key}.{codec}"})
-        return None if document is None else base64.b64decode(document["data"])
-
-    def _write(self, key: str, codec: str, data: bytes) -> None:
-        # Text, because several of maggma's stores go through JSON, which has no bytes.
-        text = base64.b64encode(data).decode()
-        self.store.update({"blob_key": f"{key}.{codec}", "data": text}, key="blob_key")
-
-    def _remove(self, key: str, codec: str) -> None:
-        self.store.remove_docs({"blob_key": f"{key}.{codec}"})
 
 
 def _identity(payload: bytes, codec: str) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from monty.json import MontyDecoder
 from scdp_flows.errors import SettingsError, UnknownNameError
 from scdp_flows.plugins import available, resolve
 from scdp_flows.settings import StoreSpec, get_settings
-from scdp_flows.stores.blobs import BlobStore, FolderBlobStore, MaggmaBlobStore
 from scdp_flows.stores.datasets import DatasetStore
 from scdp_flows.stores.densities import DensityStore
 from scdp_flows.stores.documents import SHARED_KEY
+from scdp_flows.stores.folder_blobs import FolderBlobStore
+from scdp_flows.stores.maggma_blobs import MaggmaBlobStore
 from scdp_flows.stores.models import ModelStore
 from scdp_flows.stores.reports import ReportStore
 from scdp_flows.stores.sqlite import SqliteStore
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from scdp_flows.settings import ScdpSettings
+    from scdp_flows.stores.blobs import BlobStore
 
 __all__ = ["Stores", "job_store", "open_stores", "store_from_spec"]
 

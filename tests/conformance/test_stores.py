@@ -12,12 +12,15 @@ from maggma.core import Sort, Store
 from maggma.stores import MemoryStore, MongoStore
 
 from scdp_flows.errors import BlobError, ScdpFlowsError
-from scdp_flows.stores.blobs import BlobStore, FolderBlobStore, MaggmaBlobStore
+from scdp_flows.stores.folder_blobs import FolderBlobStore
+from scdp_flows.stores.maggma_blobs import MaggmaBlobStore
 from scdp_flows.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from scdp_flows.stores.blobs import BlobStore
 
 DOCS: list[dict[str, Any]] = [
     {

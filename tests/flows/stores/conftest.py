@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scdp_flows.schemas.density import DensityDoc
-from scdp_flows.stores.blobs import FolderBlobStore
+from scdp_flows.stores.folder_blobs import FolderBlobStore
 from scdp_flows.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:

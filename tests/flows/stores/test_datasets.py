@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from scdp_flows.stores.blobs import FolderBlobStore
+    from scdp_flows.stores.folder_blobs import FolderBlobStore
     from scdp_flows.stores.sqlite import SqliteStore
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scdp_flows.schemas.density import DensityDoc
-    from scdp_flows.stores.blobs import FolderBlobStore
+    from scdp_flows.stores.folder_blobs import FolderBlobStore
     from scdp_flows.stores.sqlite import SqliteStore
 
 Arrays = dict[str, dict[str, "NDArray[Any]"]]

@@ -11,8 +11,9 @@ from maggma.stores import MemoryStore, MongoStore
 
 from scdp_flows.errors import SettingsError, StoreError
 from scdp_flows.schemas.density import DensityDoc
-from scdp_flows.stores.blobs import FolderBlobStore, MaggmaBlobStore
 from scdp_flows.stores.factory import job_store, open_stores, store_from_spec
+from scdp_flows.stores.folder_blobs import FolderBlobStore
+from scdp_flows.stores.maggma_blobs import MaggmaBlobStore
 from scdp_flows.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:

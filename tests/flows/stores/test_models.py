@@ -11,7 +11,7 @@ from scdp_flows.stores.models import ModelStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scdp_flows.stores.blobs import FolderBlobStore
+    from scdp_flows.stores.folder_blobs import FolderBlobStore
     from scdp_flows.stores.sqlite import SqliteStore
 
 

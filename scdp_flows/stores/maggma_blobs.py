@@ -1,0 +1,99 @@
+"""Keep blobs in a maggma store."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING
+
+from scdp_flows.stores.blobs import BlobStore, StoredBlob
+from scdp_flows.stores.codecs import CODECS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maggma.core import Store
+
+__all__ = ["MaggmaBlobStore"]
+
+_DEFAULT_MAX_BYTES = 16 * 2**30
+# A blob that was used a moment ago is not marked again: marking writes it anew.
+_RECENT_S = 600.0
+
+
+class MaggmaBlobStore(BlobStore):
+    """Keep blobs in a maggma store, such as S3Store or GridFSStore.
+
+    Parameters
+    ----------
+    store
+        A connected store with the key ``blob_key``.
+    max_bytes
+        Largest uncompressed payload in bytes that is written or read.
+    """
+
+    def __init__(self, store: Store, *, max_bytes: int = _DEFAULT_MAX_BYTES) -> None:
+        super().__init__(max_bytes=max_bytes)
+        self.store = store
+
+    @property
+    def name(self) -> str:
+        """The name of the maggma store."""
+        return str(self.store.name)
+
+    def entries(self) -> Iterator[StoredBlob]:
+        """Yield every stored blob, without reading them."""
+        for found in self.store.distinct("blob_key"):
+            key, _, codec = str(found).partition(".")
+            yield StoredBlob(key, codec)
+
+    def clock(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
+
+    def discard_unused(self, blob: StoredBlob, *, since: float) -> bool:
+        """Remove a blob unless it was put or kept at ``since`` or later; say whether it was."""
+        name = f"{blob.key}.{blob.codec}"
+        if self._used_at(name) >= since:
+            return False
+        # In one step where the store can: a writer may mark it between the two.
+        self.store.remove_docs({"blob_key": name, "used_at": {"$lt": since}})
+        if self._used_at(name) >= since:
+            return not self._codecs(blob.key)
+        # GridFS and S3 know the key alone.
+        self.store.remove_docs({"blob_key": name})
+        return True
+
+    def _used_at(self, name: str) -> float:
+        """Return when a blob was last used; infinity if it is gone."""
+        found = self.store.query_one({"blob_key": name})
+        return float("inf") if found is None else float(found.get("used_at", 0.0))
+
+    def _codecs(self, key: str) -> list[str]:
+        names = [f"{key}.{codec}" for codec in CODECS]
+        found = set(self.store.distinct("blob_key", {"blob_key": {"$in": names}}))
+        return [codec for codec in CODECS if f"{key}.{codec}" in found]
+
+    def _mark_used(self, key: str, codec: str) -> bool:
+        found = self.store.query_one({"blob_key": f"{key}.{codec}"})
+        if found is None:
+            return False
+        if time.time() - float(found.get("used_at", 0.0)) > _RECENT_S:
+            self._write(key, codec, base64.b64decode(found["data"]))
+        return True
+
+    def _read(self, key: str, codec: str) -> bytes | None:
+        document = self.store.query_one({"blob_key": f"{key}.{codec}"})
+        return None if document is None else base64.b64decode(document["data"])
+
+    def _write(self, key: str, codec: str, data: bytes) -> None:
+        # Text, because several of maggma's stores go through JSON, which has no bytes.
+        row = {
+            "blob_key": f"{key}.{codec}",
+            "data": base64.b64encode(data).decode(),
+            "used_at": time.time(),
+        }
+        self.store.update(row, key="blob_key")
+
+    def _remove(self, key: str, codec: str) -> None:
+        self.store.remove_docs({"blob_key": f"{key}.{codec}"})
