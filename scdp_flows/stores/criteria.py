@@ -1,7 +1,7 @@
 """Evaluate MongoDB queries on plain documents.
 
 Matching and ordering are mongomock's. Projection is done here, since mongomock has it only inside
-its collections. What SQLite can decide by itself it is told by ``sql_prefilter``.
+its collections.
 """
 
 from __future__ import annotations
@@ -30,18 +30,13 @@ if TYPE_CHECKING:
 __all__ = [
     "distinct_values",
     "group_documents",
-    "indexed_expression",
     "matches",
     "normalised",
     "project",
     "sort_documents",
-    "sql_prefilter",
 ]
 
 Document = dict[str, Any]
-_LARGEST_SQL_INTEGER = 2**63 - 1
-# Whatever is no string and no number stands as this in an index, and is always looked at.
-_OTHER = "x''"
 
 
 def normalised(criteria: Mapping[str, Any] | None) -> Document:
@@ -212,65 +207,3 @@ def _excluded(value: Document, tree: Document) -> Document:
         else:
             kept[name] = item
     return kept
-
-
-# ---------------------------------------------------------------------------------------- SQL
-def indexed_expression(name: str) -> str | None:
-    """Return the SQL expression of a field in the column ``document``, None if it has none.
-
-    Strings and numbers stand for themselves. Everything else, missing fields and lists included,
-    becomes one marker: MongoDB matches items of lists, which SQL does not, so such documents are
-    left to the full evaluation.
-    """
-    if not name or any(character in name for character in "\"'\\\0") or name.startswith("$"):
-        return None
-    path = "$." + ".".join(f'"{part}"' for part in name.split("."))
-    return (
-        f"(CASE WHEN json_type(document, '{path}') IN ('text', 'integer', 'real', 'true', 'false') "
-        f"THEN json_extract(document, '{path}') ELSE {_OTHER} END)"
-    )
-
-
-def sql_prefilter(criteria: Mapping[str, Any]) -> tuple[str, list[str | int]]:
-    """Return an SQL condition, with its parameters, that no matching document fails.
-
-    It covers equality with and membership in strings and integers at the top level and inside
-    ``$and``; the full query must still be evaluated on what it lets through.
-    """
-    conditions: list[str] = []
-    parameters: list[str | int] = []
-    for name, wanted in criteria.items():
-        if name == "$and" and isinstance(wanted, list):
-            for part in wanted:
-                condition, values = sql_prefilter(part) if isinstance(part, dict) else ("", [])
-                conditions += [condition] if condition else []
-                parameters += values
-            continue
-        allowed = _allowed_values(wanted)
-        expression = indexed_expression(name)
-        if allowed is not None and expression is not None:
-            marks = ", ".join("?" * len(allowed))
-            conditions.append(f"{expression} IN ({_OTHER}{', ' if allowed else ''}{marks})")
-            parameters += allowed
-    return " AND ".join(conditions), parameters
-
-
-def _allowed_values(wanted: Any) -> list[str | int] | None:
-    if isinstance(wanted, dict):
-        candidates = wanted.get("$in") if "$in" in wanted else [wanted.get("$eq")]
-    else:
-        candidates = [wanted]
-    # SQLite takes at most 32766 parameters in one statement.
-    if not isinstance(candidates, list) or len(candidates) > 1000:
-        return None
-    return candidates if all(_comparable_in_sql(value) for value in candidates) else None
-
-
-def _comparable_in_sql(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, int):
-        return abs(value) <= _LARGEST_SQL_INTEGER
-    # SQLite ends a text at the first NUL, and half a surrogate pair is no UTF-8 at all: neither is
-    # printable.
-    return isinstance(value, str) and value.isprintable()

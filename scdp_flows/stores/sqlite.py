@@ -10,12 +10,7 @@ from maggma.core import DateTimeFormat, Sort, Store
 
 from scdp_flows.errors import StoreError
 from scdp_flows.stores.connection import SqliteFile
-from scdp_flows.stores.criteria import (
-    distinct_values,
-    group_documents,
-    project,
-    sort_documents,
-)
+from scdp_flows.stores.criteria import group_documents, project
 from scdp_flows.stores.encoding import decode_document, encode_document
 from scdp_flows.stores.table import DocumentTable
 
@@ -34,8 +29,8 @@ class SqliteStore(Store):
     """Keep one collection of documents in one SQLite file.
 
     It needs no server, lasts, and serves several processes at once. Queries are MongoDB's, with
-    the semantics of mongomock. Equality on strings and integers is decided by SQLite, fast when
-    the field is indexed; everything else is decided on the decoded documents. Arrays are refused.
+    the semantics of mongomock. SQLite leaves out what cannot match as far as it can tell, fast when
+    the field is indexed; the rest is decided on the decoded documents. Arrays are refused.
 
     Parameters
     ----------
@@ -153,9 +148,13 @@ class SqliteStore(Store):
         StoreError
             If the store is not connected or the query cannot be evaluated.
         """
-        found = (document for _, document in self._collection.find(criteria))
-        ordered = iter(sort_documents(list(found), sort)) if sort else found
-        chosen = islice(ordered, skip, skip + limit if limit else None)
+        table = self._collection
+        found = (
+            table.find_sorted(criteria, sort)
+            if sort
+            else (document for _, document in table.find(criteria))
+        )
+        chosen = islice(found, skip, skip + limit if limit else None)
         return (project(document, properties) for document in chosen)
 
     def count(self, criteria: Document | None = None) -> int:
@@ -166,8 +165,7 @@ class SqliteStore(Store):
         criteria
             MongoDB query; None or empty means all.
         """
-        table = self._collection
-        return sum(1 for _ in table.find(criteria)) if criteria else table.count()
+        return self._collection.count(criteria)
 
     def distinct(
         self,
@@ -186,7 +184,7 @@ class SqliteStore(Store):
         all_exist
             Ignored, as by maggma's own stores.
         """
-        return distinct_values((doc for _, doc in self._collection.find(criteria)), field)
+        return self._collection.distinct(field, criteria)
 
     def groupby(
         self,

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,74 +9,11 @@ from scdp_flows.errors import StoreError
 from scdp_flows.stores.criteria import (
     distinct_values,
     group_documents,
-    indexed_expression,
     matches,
     normalised,
     project,
     sort_documents,
-    sql_prefilter,
 )
-
-VALUES: list[Any] = [
-    "a",
-    "1",
-    "",
-    "ä ö",
-    1,
-    0,
-    -3,
-    2**40,
-    1.0,
-    1.5,
-    True,
-    False,
-    None,
-    [],
-    ["a", 1],
-    [["a"]],
-    {"b": "a"},
-    {"b": ["a"]},
-    [{"b": "a"}, {"b": 1}],
-    {"b": {"c": 1}},
-]
-
-
-def _passing(documents: list[dict[str, Any]], criteria: dict[str, Any]) -> list[dict[str, Any]]:
-    condition, parameters = sql_prefilter(criteria)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute("CREATE TABLE docs (document TEXT)")
-        rows = [(json.dumps(document),) for document in documents]
-        connection.executemany("INSERT INTO docs VALUES (?)", rows)
-        statement = f"SELECT document FROM docs WHERE {condition or '1'}"  # noqa: S608
-        return [json.loads(text) for (text,) in connection.execute(statement, parameters)]
-
-
-@pytest.mark.parametrize("field", ["a", "a.b", "a.0", "a.b.c", "z"])
-def test_sql_never_drops_a_document_that_matches(field: str) -> None:
-    documents = [{"a": value} for value in VALUES] + [{}]
-    queries: list[dict[str, Any]] = [{field: value} for value in VALUES]
-    queries += [{field: {"$in": [one, other]}} for one in VALUES[:8] for other in VALUES[:8]]
-    queries += [{"$and": [{field: value}, {field: {"$ne": "q"}}]} for value in VALUES]
-    for query in queries:
-        passing = _passing(documents, query)
-        lost = [doc for doc in documents if matches(query, doc) and doc not in passing]
-        assert not lost, query
-
-
-def test_sql_drops_what_it_can() -> None:
-    assert _passing([{"a": "x"}, {"a": "y"}], {"a": "x"}) == [{"a": "x"}]
-    assert _passing([{"a": {"b": 2}}], {"a.b": {"$in": [1, 3]}}) == []
-    assert _passing([{"a": 1, "b": 1}], {"$and": [{"a": 1}, {"b": 2}]}) == []
-
-
-@pytest.mark.parametrize("query", [{"a": None}, {"a": {"$gt": 1}}, {"a": 2**70}, {"a": "\ud800"}])
-def test_sql_leaves_alone_what_it_cannot_decide(query: dict[str, Any]) -> None:
-    assert sql_prefilter(query) == ("", [])
-
-
-@pytest.mark.parametrize("name", ["", "$or", "it's", 'say "x"', "a\\b"])
-def test_odd_names_have_no_expression(name: str) -> None:
-    assert indexed_expression(name) is None
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,29 @@ def test_remove(table: DocumentTable) -> None:
     assert [doc["n"] for _, doc in table.find(None)] == [0, 1, 2]
     table.remove({})
     assert table.count() == 0
+
+
+def test_counting_looks_at_lists_too(table: DocumentTable) -> None:
+    _write(table, {"n": 1, "tags": "a"}, {"n": 2, "tags": ["a", "b"]}, {"n": 3, "tags": "b"})
+    assert table.count({"tags": "a"}) == 2
+    assert table.count({"tags": {"$in": ["a", "b"]}}) == 3
+    assert table.count({"tags": {"$ne": "a"}}) == 1
+    assert table.count({"tags": "c"}) == 0
+
+
+def test_distinct_values_of_mixed_types(table: DocumentTable) -> None:
+    _write(table, *({"n": n, "v": v} for n, v in enumerate(["x", 1, "x", ["y", "x"], None, 2.5])))
+    for _ in range(2):
+        assert set(table.distinct("v", None)) == {"x", "y", 1, 2.5, None}
+        assert set(table.distinct("v", {"n": {"$lt": 2}})) == {"x", 1}
+        assert table.ensure_index("v", unique=False)
+
+
+def test_sorting_holds_only_what_it_compares(table: DocumentTable) -> None:
+    _write(table, *({"n": n, "v": -n % 7, "text": "x" * 100} for n in range(600)))
+    found = list(table.find_sorted({"n": {"$gte": 100}}, {"v": 1, "n": -1}))
+    assert [(doc["v"], -doc["n"]) for doc in found] == sorted(
+        (doc["v"], -doc["n"]) for doc in found
+    )
+    assert len(found) == 500
+    assert all(doc["text"] for doc in found)
