@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import json
 import shutil
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jobflow import job
+from jobflow import CURRENT_JOB, Response, job
 
-from scdp_flows.errors import SettingsError, StoreError
+from scdp_flows.errors import SettingsError, StoreError, TrainingError
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.build_dataset import count_shards
-from scdp_flows.jobs.training_process import MODEL_FILE, run_training
+from scdp_flows.jobs.training_folder import (
+    MODEL_FILE,
+    read_corrections,
+    read_metrics,
+    training_settings,
+)
+from scdp_flows.jobs.training_process import Watch, run_training
+from scdp_flows.jobs.wall_time import find_time_limit
 from scdp_flows.parallel import available_cores
+from scdp_flows.predictors.checkpoints import find_checkpoint
 from scdp_flows.schemas.identity import content_hash
-from scdp_flows.schemas.training import ModelDoc
+from scdp_flows.schemas.training import MAX_CORRECTIONS, ModelDoc, file_sha256
 from scdp_flows.settings import get_settings
 from scdp_flows.stores.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from jobflow import Job
 
     from scdp_flows.schemas.dataset import DatasetDoc
     from scdp_flows.stores.factory import Stores
@@ -29,9 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainMaker", "setting_names"]
 
-_METRICS_FILE = "metrics.jsonl"
-# These change how fast a run is, not what it is.
-_SPEED = ("threads", "accelerator")
+# These change how fast a run is, not what it is; what it starts from is named by its content.
+_SPEED = ("threads", "accelerator", "devices", "accumulate", "tensorboard", "initial_weights")
+# What handlers change in a run, and which value is the corrected one.
+_CORRECTED: dict[str, Callable[..., Any]] = {"learning_rate": min, "accumulate": max}
 _LOSS_UNITS = {"coulomb": "ha", "grid_mae": "e_per_ang3"}
 
 
@@ -52,16 +65,31 @@ class TrainMaker(StepMaker):
     """Fields of :class:`scdp_models.training.config.TrainingConfig` that differ from its
     defaults."""
     n_corrections: int = 2
-    """How often the learning rate may be lowered when the loss is no longer finite."""
+    """How often the learning rate may be lowered when the loss is no longer finite, and how often a
+    run that hangs may be started again."""
+    hang_s: float = 1800.0
+    """How long a run may write neither log nor metrics before it is taken for hanging, s."""
+    wall_time_s: float | None = None
+    """Time after which the job hands over to a further one, s. None: when the batch system says, by
+    its environment, that the job ends; never, where there is none."""
+    launcher: list[str] = field(default_factory=list)
+    """Words before the training command, such as ``["srun", "--ntasks=1"]``."""
 
     @job(output_schema=ModelDoc)
-    def make(self, dataset_id: str) -> ModelDoc:
+    def make(self, dataset_id: str, start_from: str | None = None) -> ModelDoc | Response[ModelDoc]:
         """Train a model.
+
+        When the time of the job is over before the model is there, its state is saved and the job
+        is replaced by another that goes on, under the same output and the same configuration of
+        the workflow manager.
 
         Parameters
         ----------
         dataset_id
             Identifier or name of the dataset.
+        start_from
+            Model whose weights training starts from: a path, identifier or name; None: random
+            weights.
 
         Raises
         ------
@@ -69,12 +97,40 @@ class TrainMaker(StepMaker):
             If a field of network or training is unknown or does not fit the dataset.
         DatasetError
             If the dataset has no samples.
+        ModelError
+            If there is no model to start from.
         TrainingError
             If training fails.
         """
+        watch = self._watch()
         with self.open_stores() as stores:
-            run = _Run(self, stores.datasets.get(dataset_id), stores)
-            return run.earlier_model() or run.train()
+            run = _Run(self, stores.datasets.get(dataset_id), stores, start_from)
+            made = run.earlier_model() or run.train(watch)
+        return made or Response(replace=self._continuation(dataset_id, start_from))
+
+    def _watch(self) -> Watch:
+        limit = find_time_limit(self.wall_time_s)
+        if limit is not None and limit.too_late:
+            raise TrainingError(
+                "the batch job is nearly over, too late to train; what was trained is kept: submit "
+                "the flow again, or have each job submitted as a batch job of its own"
+            )
+        return Watch(
+            n_corrections=self.n_corrections,
+            hang_s=self.hang_s,
+            time_limit=limit,
+            launcher=tuple(self.launcher),
+        )
+
+    def _continuation(self, dataset_id: str, start_from: str | None) -> Job:
+        following: Job = self.make(dataset_id, start_from)
+        current = CURRENT_JOB.job
+        if current is not None:
+            # To the jobs that a job makes, jobflow gives `response_manager_config`, which is meant
+            # for work of another sort. This is the same work: same machine, same resources.
+            following.config = deepcopy(current.config)
+            current.config.response_manager_config = deepcopy(current.config.manager_config)
+        return following
 
 
 def setting_names() -> dict[str, list[str]]:
@@ -93,13 +149,17 @@ def setting_names() -> dict[str, list[str]]:
 class _Run:
     """One training run: a dataset, settings and a folder."""
 
-    def __init__(self, maker: TrainMaker, dataset: DatasetDoc, stores: Stores) -> None:
+    def __init__(
+        self, maker: TrainMaker, dataset: DatasetDoc, stores: Stores, start_from: str | None
+    ) -> None:
         self.maker = maker
         self.dataset = dataset
         self.stores = stores
         self.network, self.training = _configurations(maker, dataset)
+        self.parent = None if start_from is None else find_checkpoint(start_from, maker.store_path)
+        self.parent_id = None if self.parent is None else file_sha256(self.parent)
         settings = {k: v for k, v in self.training.to_dict().items() if k not in _SPEED}
-        identity = [dataset.dataset_id, self.network.to_dict(), settings]
+        identity = [dataset.dataset_id, self.network.to_dict(), settings, self.parent_id]
         self.key = content_hash(identity)[:24]
         self.folder = stores.path / "training" / self.key
 
@@ -111,11 +171,11 @@ class _Run:
             return None
         return self.stores.models.documents.put(found.updated(name=self.maker.model_name))
 
-    def train(self) -> ModelDoc:
-        """Train, and store the model."""
+    def train(self, watch: Watch) -> ModelDoc | None:
+        """Train, and store the model; return None if the time did not suffice."""
         self._prepare()
-        if not (self.folder / MODEL_FILE).is_file():
-            run_training(self.folder, n_corrections=self.maker.n_corrections)
+        if not (self.folder / MODEL_FILE).is_file() and not run_training(self.folder, watch):
+            return None
         doc = self._describe()
         stored = self.stores.models.put_checkpoint(self.folder / MODEL_FILE, doc)
         # The samples are in the store; the folder keeps log, settings and last state.
@@ -157,28 +217,32 @@ class _Run:
         return paths
 
     def _continued(self) -> TrainingConfig:
-        """Return the settings, with the learning rate that an interrupted run was lowered to."""
+        """Return the settings, with what was corrected in an interrupted run."""
         from dataclasses import replace
-
-        from scdp_models.errors import ScdpModelsError
-        from scdp_models.training.config import RunSpecification
 
         threads = self.training.threads or get_settings().N_PROCESSES or available_cores()
         training = replace(self.training, threads=threads)
-        if not (self.folder / "run.json").is_file():
-            return training
+        if self.parent is not None:
+            training = replace(training, initial_weights=str(self.parent))
         try:
-            earlier = RunSpecification.read(self.folder).training
-        except ScdpModelsError:
-            return training  # cut short by a crash while it was written
-        return replace(training, learning_rate=min(training.learning_rate, earlier.learning_rate))
+            earlier = training_settings(self.folder)
+            return replace(
+                training,
+                **{
+                    name: choose(getattr(training, name), earlier[name])
+                    for name, choose in _CORRECTED.items()
+                    if name in earlier
+                },
+            )
+        except (OSError, json.JSONDecodeError, KeyError, TypeError):
+            return training  # there is none, or it was cut short by a crash while it was written
 
     def _describe(self) -> ModelDoc:
-        history = _read_metrics(self.folder / _METRICS_FILE)
+        history = read_metrics(self.folder)
         config = {
             "run": self.key,
             "network": self.network.to_dict(),
-            "training": json.loads((self.folder / "run.json").read_text())["training"],
+            "training": training_settings(self.folder),
         }
         return ModelDoc.from_checkpoint(
             self.folder / MODEL_FILE,
@@ -188,8 +252,10 @@ class _Run:
             kind_key=self.dataset.kind_key,
             elements=self.dataset.elements,
             dataset_id=self.dataset.dataset_id,
+            parent_id=self.parent_id,
             config=config,
             metrics=_final_metrics(history, self.training.loss),
+            corrections=read_corrections(self.folder)[-MAX_CORRECTIONS:],
             train_seconds=history[-1].get("seconds", 0.0) if history else 0.0,
         )
 
@@ -217,17 +283,6 @@ def _configurations(maker: TrainMaker, dataset: DatasetDoc) -> tuple[NetworkConf
             "keep_grid=True"
         )
     return network, training
-
-
-def _read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read the rows of the metrics file, without the last one if a crash cut it short."""
-    rows: list[dict[str, float]] = []
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 def _final_metrics(history: list[dict[str, float]], loss: str) -> dict[str, float]:

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from custodian.custodian import Custodian, CustodianError, ErrorHandler, Job, Validator
+from custodian.custodian import Custodian, CustodianError, ErrorHandler, Job
 
 from scdp_flows.errors import TrainingError
-from scdp_flows.stores.files import write_whole
+from scdp_flows.jobs.training_folder import (
+    LOG_FILE,
+    MODEL_FILE,
+    STOP_FILE,
+    put_log_away,
+    read_log,
+)
+from scdp_flows.jobs.training_handlers import (
+    HangHandler,
+    ModelFileValidator,
+    NonFiniteLossHandler,
+    OutOfMemoryHandler,
+    TrainingHandler,
+    WallTimeHandler,
+)
 
-__all__ = [
-    "LOG_FILE",
-    "MODEL_FILE",
-    "ModelFileValidator",
-    "NonFiniteLossHandler",
-    "TrainingProcess",
-    "run_training",
-]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-LOG_FILE = "train.log"
-"""What the training process says, in its folder."""
-MODEL_FILE = "model.safetensors"
-"""What it makes."""
+    from scdp_flows.jobs.wall_time import TimeLimit
 
-_LOGGER = logging.getLogger(__name__)
+__all__ = ["TrainingProcess", "Watch", "run_training"]
+
 _LOCK_FILE = "lock"
-_STATE_FILE = "last.ckpt"
-_NON_FINITE = "non-finite loss"
 _LAST_LINES = 3
 _GRACE_S = 10.0
+_POLL_S = 0.5
+_POLLS_PER_CHECK = 2
+# Every handler has a limit of its own; that of custodian for all of them must not come first.
+_MAX_ERRORS = 1000
 
 
 class _EchoedProcess(subprocess.Popen[bytes]):
@@ -51,16 +59,31 @@ class _EchoedProcess(subprocess.Popen[bytes]):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
             **options,
         )
         self._echo = Thread(target=_echo, args=(self.stdout, log), daemon=True)
         self._echo.start()
 
+    def poll(self) -> int | None:
+        """Return the exit status of the process, once all of its output has arrived."""
+        code = super().poll()
+        if code is not None:
+            self._finish()
+        return code
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end of the process and of its output."""
         code = super().wait(timeout)
-        self._echo.join()
+        self._finish()
         return code
+
+    def _finish(self) -> None:
+        # Processes that it has started would wait for it for ever, and keep the output open.
+        if self._echo.is_alive():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._echo.join()
 
 
 def _echo(stream: IO[bytes], log: Path) -> None:
@@ -83,18 +106,21 @@ class TrainingProcess(Job):
     ----------
     folder
         Folder of the run, with its ``run.json``.
+    launcher
+        Words before the command, such as ``["srun", "--ntasks=1"]``.
     wait_s
         How long to wait for another process to leave the folder, s.
     """
 
-    def __init__(self, folder: str, wait_s: float = 60.0) -> None:
+    def __init__(self, folder: str, launcher: Sequence[str] = (), wait_s: float = 60.0) -> None:
         self.folder = folder
+        self.launcher = list(launcher)
         self.wait_s = wait_s
         self._lock: IO[str] | None = None
         self._process: _EchoedProcess | None = None
 
     def setup(self, directory: str = "./") -> None:  # noqa: ARG002 - custodian's signature
-        """Lock the folder.
+        """Lock the folder, and take back a request to stop that was meant for an earlier run.
 
         Raises
         ------
@@ -103,29 +129,36 @@ class TrainingProcess(Job):
         """
         self._lock = (Path(self.folder) / _LOCK_FILE).open("a")
         deadline = time.monotonic() + self.wait_s
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TrainingError(
-                        f"{self.folder}: another process is training there; wait until it is done, "
-                        "or stop it, and run the job again"
-                    ) from None
-                time.sleep(0.2)
-            else:
-                return
+        while not _locked(self._lock):
+            if time.monotonic() > deadline:
+                raise TrainingError(
+                    f"{self.folder}: another process is training there; wait until it is done, "
+                    "or stop it, and run the job again"
+                )
+            time.sleep(0.2)
+        (Path(self.folder) / STOP_FILE).unlink(missing_ok=True)
 
     def run(self, directory: str = "./") -> subprocess.Popen[bytes]:  # noqa: ARG002
-        """Start the process, with a log of its own."""
-        _put_away(Path(self.folder) / LOG_FILE)
-        self._process = _EchoedProcess(
-            _command(self.folder),
-            Path(self.folder) / LOG_FILE,
-            env=_environment(),
-            start_new_session=True,
-            pass_fds=() if self._lock is None else (self._lock.fileno(),),
-        )
+        """Start the process, with a log of its own.
+
+        Raises
+        ------
+        TrainingError
+            If the launcher cannot be run.
+        """
+        put_log_away(Path(self.folder))
+        command = [*self.launcher, *_command(self.folder)]
+        try:
+            self._process = _EchoedProcess(
+                command,
+                Path(self.folder) / LOG_FILE,
+                env=_environment(),
+                pass_fds=() if self._lock is None else (self._lock.fileno(),),
+            )
+        except OSError as error:
+            raise TrainingError(
+                f"{command[0]} cannot be run: {error.strerror}; correct the launcher of the job"
+            ) from error
         return self._process
 
     def postprocess(self, directory: str = "./") -> None:
@@ -152,87 +185,117 @@ class TrainingProcess(Job):
         if self._lock is not None:
             self._lock.close()
 
+    def outcome(self) -> str:
+        """Say how the process ended."""
+        code = None if self._process is None else self._process.returncode
+        if code == -signal.SIGKILL:
+            return "the process was killed, as the system does when memory runs out"
+        if code is not None and code < 0:
+            return f"the process was ended by signal {-code}"
+        return f"the process ended with status {code} and without a model"
 
-class NonFiniteLossHandler(ErrorHandler):
-    """Start again with a tenth of the learning rate when the loss is no longer a number.
-
-    Parameters
-    ----------
-    max_num_corrections
-        How often.
-    """
-
-    raise_on_max = True
-
-    def __init__(self, max_num_corrections: int = 2) -> None:
-        self.max_num_corrections = max_num_corrections
-
-    def check(self, directory: str = "./") -> bool:
-        """Tell whether the log says so."""
-        return _NON_FINITE in _read_log(Path(directory))
-
-    def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Lower the learning rate and drop what was trained."""
-        folder = Path(directory)
-        rate = _lower_learning_rate(folder)
-        (folder / _STATE_FILE).unlink(missing_ok=True)
-        _LOGGER.warning("the loss is not finite; starting again with learning rate %g", rate)
-        return {"errors": [_NON_FINITE], "actions": [{"learning_rate": rate}]}
+    @property
+    def ended_well(self) -> bool:
+        """Whether the process ended with status 0."""
+        return self._process is not None and self._process.returncode == 0
 
 
-class ModelFileValidator(Validator):
-    """Notice that the process ended without a model."""
+@dataclass(frozen=True)
+class Watch:
+    """How a run is started and watched."""
 
-    def check(self, directory: str = "./") -> bool:
-        """Tell whether the model is missing."""
-        return not (Path(directory) / MODEL_FILE).is_file()
+    n_corrections: int = 2
+    """How often the learning rate may be lowered, and a hanging run be started again."""
+    hang_s: float = 1800.0
+    """How long a run may say nothing, s."""
+    time_limit: TimeLimit | None = None
+    """When the job must end; None: never."""
+    launcher: tuple[str, ...] = ()
+    """Words before the command."""
+    wait_s: float = 60.0
+    """How long to wait for another process to leave the folder, s."""
+
+    def handlers(self) -> list[ErrorHandler]:
+        """Return fresh handlers."""
+        handlers: list[ErrorHandler] = [
+            NonFiniteLossHandler(self.n_corrections),
+            OutOfMemoryHandler(),
+            HangHandler(self.hang_s, self.n_corrections),
+        ]
+        if self.time_limit is not None:
+            handlers.append(WallTimeHandler(self.time_limit.stop_at))
+        return handlers
 
 
-def run_training(folder: Path, *, n_corrections: int = 2, wait_s: float = 60.0) -> None:
-    """Train in a folder until the model is there, from the last saved state if there is one.
+def run_training(folder: Path, watch: Watch | None = None) -> bool:
+    """Train in a folder, from the last saved state if there is one.
 
     Parameters
     ----------
     folder
         Holds ``run.json``; see :class:`scdp_models.training.config.RunSpecification`.
-    n_corrections
-        How often the learning rate may be lowered.
-    wait_s
-        How long to wait for another process to leave the folder, s.
+    watch
+        How to start and watch the run.
+
+    Returns
+    -------
+    bool
+        Whether the model is there. If not, the time was over, and a further call goes on.
 
     Raises
     ------
     TrainingError
         If training fails; the message holds the last lines of the log.
     """
-    process = TrainingProcess(str(folder), wait_s)
+    watch = watch or Watch()
+    process = TrainingProcess(str(folder), watch.launcher, watch.wait_s)
     custodian = Custodian(
-        [NonFiniteLossHandler(n_corrections)],
+        watch.handlers(),
         [process],
         validators=[ModelFileValidator()],
-        max_errors=n_corrections + 1,
+        max_errors=_MAX_ERRORS,
+        polling_time_step=_POLL_S,
+        monitor_freq=_POLLS_PER_CHECK,
         directory=str(folder),
     )
     try:
         custodian.run()
     except CustodianError as error:
-        lines = _read_log(folder).strip().splitlines()[-_LAST_LINES:]
-        raise TrainingError(
-            f"training in {folder} failed: {error}. {LOG_FILE} ends with: {' / '.join(lines)}. "
-            "Correct the cause and run the job again: it goes on from the last saved state"
-        ) from error
+        raise _failure(folder, _reason(error, process)) from error
     finally:
         process.close()
+    if (folder / MODEL_FILE).is_file():
+        return True
+    # Custodian takes a run that was asked to stop for a good one. It may have failed even so; but
+    # where the log was put away, a handler has corrected the cause, and a new start will do.
+    if not process.ended_well and (folder / LOG_FILE).is_file():
+        raise _failure(folder, process.outcome())
+    return False
+
+
+def _reason(error: CustodianError, process: TrainingProcess) -> str:
+    handler = getattr(error, "handler", None)
+    return handler.given_up if isinstance(handler, TrainingHandler) else process.outcome()
+
+
+def _failure(folder: Path, reason: str) -> TrainingError:
+    lines = read_log(folder).strip().splitlines()[-_LAST_LINES:]
+    return TrainingError(
+        f"training in {folder} failed: {reason}. {LOG_FILE} ends with: {' / '.join(lines)}. "
+        "Correct the cause and run the job again: it goes on from the last saved state"
+    )
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _command(folder: str) -> list[str]:
     return [sys.executable, "-m", "scdp_models.training", folder]
-
-
-def _put_away(log: Path) -> None:
-    """Rename the log of an earlier attempt: its errors are not those of the next."""
-    if log.is_file():
-        log.rename(log.with_name(f"{log.name}.{len(list(log.parent.glob(f'{log.name}.*')))}"))
 
 
 def _environment() -> dict[str, str]:
@@ -242,18 +305,3 @@ def _environment() -> dict[str, str]:
     if before := os.environ.get("PYTHONPATH"):
         places.append(before)
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1"}
-
-
-def _read_log(folder: Path) -> str:
-    log = folder / LOG_FILE
-    return log.read_text(errors="replace") if log.is_file() else ""
-
-
-def _lower_learning_rate(folder: Path, factor: float = 0.1) -> float:
-    """Rewrite ``run.json``; plain JSON, because this process need not load the models."""
-    path = folder / "run.json"
-    document = json.loads(path.read_text())
-    rate = float(document["training"]["learning_rate"]) * factor
-    document["training"]["learning_rate"] = rate
-    write_whole(path, json.dumps(document, indent=1).encode())
-    return rate

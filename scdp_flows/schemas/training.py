@@ -12,13 +12,33 @@ from pydantic import Field
 from scdp_flows.errors import ModelError
 from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.schemas.density import BlobReference
+from scdp_flows.schemas.part import ScdpPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["MAX_HISTORY_ROWS", "ModelDoc", "file_sha256", "thin_history"]
+__all__ = [
+    "MAX_CORRECTIONS",
+    "MAX_HISTORY_ROWS",
+    "ModelDoc",
+    "TrainingCorrection",
+    "file_sha256",
+    "thin_history",
+]
 
 MAX_HISTORY_ROWS = 500
+MAX_CORRECTIONS = 100
+
+
+class TrainingCorrection(ScdpPart):
+    """Record that a training run was corrected, stopped or started again, and why."""
+
+    time: str = Field(description="When, UTC, ISO 8601.")
+    handler: str = Field(description="Who acted: name of the class.")
+    error: str = Field(description="What was found.")
+    action: dict[str, Any] = Field(
+        description="What was done, such as a setting and its new value; empty if nothing helped."
+    )
 
 
 class ModelDoc(ScdpDoc):
@@ -36,6 +56,9 @@ class ModelDoc(ScdpDoc):
     kind_key: str = Field(description="Hash of the kind: DensityKind.key().")
     elements: list[str] = Field(description="Chemical symbols that it knows, sorted.")
     dataset_id: str | None = Field(default=None, description="Dataset it was trained on.")
+    parent_id: str | None = Field(
+        default=None, description="Model from whose weights training started; None if from none."
+    )
     config: dict[str, Any] = Field(
         default_factory=dict, description="Configuration of model and training."
     )
@@ -46,6 +69,11 @@ class ModelDoc(ScdpDoc):
         default_factory=list,
         max_length=MAX_HISTORY_ROWS,
         description="Rows with 'step', 'train_loss', 'validation_loss', ...; None where unknown.",
+    )
+    corrections: list[TrainingCorrection] = Field(
+        default_factory=list,
+        max_length=MAX_CORRECTIONS,
+        description="What was corrected while it was trained; the last ones of very many.",
     )
     train_seconds: float = Field(default=0.0, ge=0, description="Elapsed training time in s.")
     tags: list[str] = Field(default_factory=list, description="Free labels for curation.")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scdp_flows.io.structures import AtomicStructure
+    from scdp_flows.jobs.training_process import Watch
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
@@ -206,11 +207,12 @@ def instant_training(monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path) -> 
 
     folders: list[Path] = []
 
-    def copy(folder: Path, *, n_corrections: int) -> None:
+    def copy(folder: Path, watch: Watch) -> bool:
         folders.append(folder)
         shutil.copy(tiny_checkpoint, folder / "model.safetensors")
         row = {"step": 6, "train_loss": 0.5, "validation_loss": 0.7, "seconds": 3.0}
         (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" + '{"step": 7, "tr')
+        return True
 
     monkeypatch.setattr(train, "run_training", copy)
     return folders

@@ -1,14 +1,18 @@
-"""Labels in a store, for the steps that follow labelling."""
+"""Labels in a store, for the steps that follow labelling; a training run that is acted."""
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scdp_flows.jobs import training_process
 from scdp_flows.jobs.label import LabelMaker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pymatgen.core import Molecule
@@ -28,3 +32,25 @@ def labels(gaussian_code: Any, molecules: list[Molecule], store_path: str) -> li
     maker = LabelMaker(code=gaussian_code, store_path=store_path)
     output: LabelOutput = LabelMaker.make.original(maker, molecules)  # type: ignore[attr-defined]
     return output.density_ids
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """Give the folder of a run as the training job prepares it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    settings = {"learning_rate": 0.01, "batch_size": 5, "accumulate": 1}
+    (folder / "run.json").write_text(json.dumps({"training": settings}))
+    (folder / "last.ckpt").write_text("state")
+    return folder
+
+
+@pytest.fixture
+def train_by(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a few lines of Python stand for the training."""
+
+    def use(code: str) -> None:
+        whole = f"import json, os, sys, time; os.chdir({str(run_folder)!r})\n{code}"
+        monkeypatch.setattr(training_process, "_command", lambda _: [sys.executable, "-c", whole])
+
+    return use

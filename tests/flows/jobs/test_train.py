@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jobflow import CURRENT_JOB, Flow
+from jobflow.core.job import store_inputs
 
 from scdp_flows.errors import DatasetError, SettingsError, StoreError, TrainingError
 from scdp_flows.jobs import train
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.jobs.training_folder import note_correction
 from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.schemas.dataset import DatasetDoc
 from scdp_flows.schemas.training import ModelDoc
@@ -22,12 +27,14 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Molecule
 
+    from scdp_flows.jobs.training_process import Watch
+
 _NETWORK = {"n_layers": 1, "n_channels": 4, "lmax": 1, "n_radial": 4, "radial_hidden": 8}
 _TRAINING = {"n_steps": 6, "steps_per_round": 3, "batch_size": 2, "warmup_steps": 1}
 
 
-def _train(maker: TrainMaker, dataset_id: str) -> ModelDoc:
-    doc = TrainMaker.make.original(maker, dataset_id)  # type: ignore[attr-defined]
+def _train(maker: TrainMaker, dataset_id: str, start_from: str | None = None) -> ModelDoc:
+    doc = TrainMaker.make.original(maker, dataset_id, start_from)  # type: ignore[attr-defined]
     assert isinstance(doc, ModelDoc)
     return doc
 
@@ -112,7 +119,7 @@ def test_an_interrupted_run_keeps_its_lowered_learning_rate(
 ) -> None:
     rates = []
 
-    def fail(folder: Path, *, n_corrections: int) -> None:
+    def fail(folder: Path, watch: Watch) -> bool:
         path = folder / "run.json"
         document = json.loads(path.read_text())
         rates.append(document["training"]["learning_rate"])
@@ -146,6 +153,75 @@ def test_wrong_settings_are_named(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         _train(replace(maker, network=network, training=training), dataset.dataset_id)
+
+
+def test_a_run_that_runs_out_of_time_goes_on_in_a_job_of_the_same_sort(
+    maker: TrainMaker,
+    dataset: DatasetDoc,
+    instant_training: list[Path],
+    run_flow: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish, configurations = vars(train)["run_training"], []
+
+    def train_in_turns(folder: Path, watch: Watch) -> bool:
+        configurations.append(deepcopy(CURRENT_JOB.job.config))
+        (folder / "last.ckpt").touch()
+        return len(configurations) == 3 and bool(finish(folder, watch))
+
+    monkeypatch.setattr(train, "run_training", train_in_turns)
+    job = replace(maker, wall_time_s=100.0).make(dataset.dataset_id)
+    job.config.manager_config = {"worker": "gpu"}
+    job.config.response_manager_config = {"worker": "cpu"}
+    after = store_inputs(job.output.model_id)
+    model_id = run_flow(Flow([job, after], output=after.output))
+    assert len(configurations) == 3
+    assert {str(config.manager_config) for config in configurations} == {"{'worker': 'gpu'}"}
+    with maker.open_stores() as stores:
+        assert stores.models.get(model_id).name == "tiny"
+    assert len(set(instant_training)) == 1
+
+
+def test_limits_reach_those_who_watch(
+    maker: TrainMaker, dataset: DatasetDoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Watch] = []
+    monkeypatch.setattr(train, "run_training", lambda _, watch: seen.append(watch))
+    maker = replace(maker, hang_s=7.0, n_corrections=3, wall_time_s=500.0, launcher=["nice"])
+    answer = TrainMaker.make.original(maker, dataset.dataset_id)  # type: ignore[attr-defined]
+    assert answer.replace.function_args[0] == dataset.dataset_id
+    (watch,) = seen
+    assert (watch.hang_s, watch.n_corrections, watch.launcher) == (7.0, 3, ("nice",))
+    assert watch.time_limit is not None
+    assert watch.time_limit.margin_s == pytest.approx(50)
+
+
+def test_a_batch_job_without_time_is_not_used(
+    maker: TrainMaker, dataset: DatasetDoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_START_TIME", str(time.time() - 990))
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(time.time() + 10))
+    with pytest.raises(TrainingError, match="submit the flow again"):
+        _train(maker, dataset.dataset_id)
+
+
+def test_corrections_are_kept_with_the_model(
+    maker: TrainMaker,
+    dataset: DatasetDoc,
+    instant_training: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish = vars(train)["run_training"]
+
+    def correct(folder: Path, watch: Watch) -> bool:
+        for part in range(150):
+            note_correction(folder, "OutOfMemoryHandler", "out of memory", {"accumulate": part})
+        return bool(finish(folder, watch))
+
+    monkeypatch.setattr(train, "run_training", correct)
+    corrections = _train(maker, dataset.dataset_id).corrections
+    assert len(corrections) == 100
+    assert corrections[-1].action == {"accumulate": 149}
 
 
 def test_a_dataset_without_samples_is_refused(maker: TrainMaker, dataset: DatasetDoc) -> None:
