@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -104,6 +105,21 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def repository() -> Path:
     """Give the root of the checkout that the tests stand in."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def mongo_port(repository: Path) -> Iterator[int]:
+    """Give the port of a server on loopback that speaks MongoDB's protocol, empty at first."""
+    server = subprocess.Popen(
+        [sys.executable, str(repository / "tests" / "mongo_server.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        # It ends with its standard input, which leaving the block closes.
 
 
 @pytest.fixture

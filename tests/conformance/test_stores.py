@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from maggma.core import Sort, Store
-from maggma.stores import MemoryStore, MongoStore
+from maggma.stores import GridFSStore, MemoryStore, MongoStore
 
 from scdp_flows.errors import BlobError, ScdpFlowsError
 from scdp_flows.stores.folder_blobs import FolderBlobStore
@@ -86,34 +88,65 @@ QUERIES: list[tuple[dict[str, Any], set[str]]] = [
     ({"members.0.id": "c"}, {"ethanol"}),
     ({"members": {"$elemMatch": {"id": "a", "split": "train"}}}, {"water"}),
     ({"members": {"$elemMatch": {"id": "a", "split": "test"}}}, set()),
+    ({"n": {"$gte": 3, "$lt": 9}}, {"water"}),
+    ({"n": {"$gt": 2.5}}, {"water", "ethanol"}),
+    ({"energy": {"$gte": -17.2}}, {"water"}),
+    ({"name": {"$gte": "f", "$lt": "j"}}, {"iron"}),
+    ({"energy": {"$type": "double"}}, {"water"}),
+    ({"energy": {"$in": [None, -17.2]}}, {"water", "ethanol", "iron"}),
+    ({"energy": {"$exists": True, "$ne": None}}, {"water"}),
+    ({"tags": {"$not": {"$size": 2}}}, {"ethanol", "iron"}),
+    ({"tags": {"$ne": "small"}}, {"ethanol", "iron"}),
+    ({"tags": {"$nin": ["demo"]}}, {"iron"}),
+    ({"tags": {"$exists": True, "$ne": []}}, {"water", "ethanol"}),
+    ({"tags.0": "demo"}, {"water", "ethanol"}),
+    ({"members.split": {"$ne": "test"}}, {"ethanol", "iron"}),
+    ({"members": {"$size": 1}, "tags": "demo"}, {"ethanol"}),
+    ({"kind.spin": {"$exists": False}}, {"water", "ethanol", "iron"}),
+    ({"kind.code": {"$in": ["pyscf", "abinit"]}, "n": {"$lt": 5}}, {"water"}),
+    ({"$or": [{"tags": "small"}, {"kind.electrons": "all"}], "n": {"$lte": 3}}, {"water", "iron"}),
+    ({"$and": [{"$or": [{"n": 2}, {"n": 3}]}, {"tags": {"$in": ["demo"]}}]}, {"water"}),
+    ({"name": {"$not": {"$regex": "o"}}}, {"water"}),
+    ({"made": {"$lt": datetime(2026, 1, 2, tzinfo=UTC)}}, {"water"}),
     ({"made": {"$gte": datetime(2026, 1, 2, tzinfo=UTC)}}, {"ethanol", "iron"}),
 ]
 
 
-def _mongo_store() -> Store:
-    """Give a MongoStore on a collection that behaves as MongoDB's and needs no server."""
+def _mongomock_store() -> Store:
+    """Give a MongoStore on a collection of mongomock, in this process."""
     memory = MemoryStore("docs")
     memory.connect()
     store: Store = MongoStore.from_collection(memory._collection)
     return store
 
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    "MemoryStore": lambda _: MemoryStore("docs", key="name"),
-    "MongoStore": lambda _: _mongo_store(),
-    "SqliteStore": lambda folder: SqliteStore(folder / "docs.sqlite", key="name"),
+def _served(port: int, kind: type[MongoStore | GridFSStore], name: str, key: str) -> Store:
+    """Give a store behind a socket, in a database of its own."""
+    database = f"test{next(_DATABASES)}-{os.getpid()}"
+    store: Store = kind(database, name, host="127.0.0.1", port=port, key=key)
+    return store
+
+
+_DATABASES = itertools.count()
+STORES: dict[str, Callable[[Path, int], Store]] = {
+    "MemoryStore": lambda _, __: MemoryStore("docs", key="name"),
+    "mongomock": lambda _, __: _mongomock_store(),
+    "MongoStore": lambda _, port: _served(port, MongoStore, "docs", "name"),
+    "SqliteStore": lambda folder, _: SqliteStore(folder / "docs.sqlite", key="name"),
 }
-BLOB_STORES: dict[str, Callable[[Path], BlobStore]] = {
-    "folder": lambda folder: FolderBlobStore(folder / "blobs"),
-    "memory": lambda _: MaggmaBlobStore(MemoryStore(key="blob_key")),
-    "sqlite": lambda folder: MaggmaBlobStore(SqliteStore(folder / "b.sqlite", key="blob_key")),
+BLOB_STORES: dict[str, Callable[[Path, int], BlobStore]] = {
+    "folder": lambda folder, _: FolderBlobStore(folder / "blobs"),
+    "memory": lambda _, __: MaggmaBlobStore(MemoryStore(key="blob_key")),
+    "sqlite": lambda folder, _: MaggmaBlobStore(SqliteStore(folder / "b.sqlite", key="blob_key")),
+    "mongo": lambda _, port: MaggmaBlobStore(_served(port, MongoStore, "blobs", "blob_key")),
+    "gridfs": lambda _, port: MaggmaBlobStore(_served(port, GridFSStore, "blobs", "blob_key")),
 }
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, mongo_port: int) -> Iterator[Store]:
     """Give each kind of store with the three documents in it."""
-    opened = STORES[request.param](tmp_path)
+    opened = STORES[request.param](tmp_path, mongo_port)
     opened.key, opened.last_updated_field = "name", "made"
     with opened:
         opened.update(DOCS)
@@ -121,9 +154,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(params=BLOB_STORES)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path, mongo_port: int) -> Iterator[BlobStore]:
     """Give each kind of blob store, empty."""
-    opened = BLOB_STORES[request.param](tmp_path)
+    opened = BLOB_STORES[request.param](tmp_path, mongo_port)
     if isinstance(opened, MaggmaBlobStore):
         opened.store.connect()
     yield opened
