@@ -1,4 +1,4 @@
-"""Basis-function values at sampled voxels, for losses on the grid."""
+"""Densities at sampled voxels, and basis-function values there, for losses on the grid."""
 
 from __future__ import annotations
 
@@ -16,18 +16,32 @@ from scdp_models.units import BOHR_TO_ANGSTROM
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_models.data.samples import TrainingSample
+    from scdp_models.data.samples import GridLabel, TrainingSample
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["ProbeBatch", "basis_values", "draw_probes"]
+__all__ = ["Probes", "basis_values", "draw_probes", "grid_of", "has_function_table"]
+
+# Above this many values a table costs more than it saves.
+_LARGEST_TABLE = 2**22
 
 
-class ProbeBatch(NamedTuple):
-    """Function values ``(n_probes, n_functions)`` and target ``(n_probes,)``, both in e/Å^3."""
+class Probes(NamedTuple):
+    """Sampled voxels of a label.
 
-    values: NDArray[np.float32]
+    Attributes
+    ----------
+    points
+        Shape ``(n_probes, 3)``, Å.
+    target
+        Shape ``(n_probes,)``, e/Å^3: what the predicted part of the density should be there.
+    mean_density
+        Mean of the label's total density over the probes, e/Å^3; for relative errors.
+    """
+
+    points: NDArray[np.float64]
     target: NDArray[np.float32]
+    mean_density: float
 
 
 def basis_values(density: OrbitalDensity, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,13 +73,38 @@ def basis_values(density: OrbitalDensity, points: NDArray[np.float64]) -> NDArra
     return out / BOHR_TO_ANGSTROM**3
 
 
+def has_function_table(density: OrbitalDensity, n_probes: int) -> bool:
+    """Tell whether a table of function values is the quick way to the density at probes.
+
+    It is for a molecule of moderate size: a few thousand probes are then one small matrix product.
+    """
+    return not any(density.pbc) and density.n_functions * n_probes <= _LARGEST_TABLE
+
+
+def grid_of(sample: TrainingSample) -> GridLabel:
+    """Return the grid of a sample.
+
+    Raises
+    ------
+    TrainingError
+        If it has none.
+    """
+    if sample.grid is None:
+        msg = (
+            f"label {sample.key} carries no grid, which this loss needs; "
+            "build the dataset with keep_grid=True"
+        )
+        raise TrainingError(msg)
+    return sample.grid
+
+
 def draw_probes(
     sample: TrainingSample,
     n_probes: int,
     key: tuple[int, ...],
     *,
     reference: AtomicReference | None,
-) -> ProbeBatch:
+) -> Probes:
     """Sample voxels of a label uniformly.
 
     Parameters
@@ -84,17 +123,14 @@ def draw_probes(
     TrainingError
         If the sample has no grid.
     """
-    if sample.grid is None:
-        msg = (
-            f"label {sample.key} carries no grid, which the loss 'grid_mae' needs; "
-            "build the dataset with keep_grid=True"
-        )
-        raise TrainingError(msg)
-    index = probe_indices(sample.grid.values.size, n_probes, *key)
-    points = sample.grid.points(index)
-    target = sample.grid.values.reshape(-1)[index].astype(float)
+    grid, template = grid_of(sample), sample.template
+    index = probe_indices(grid.values.size, n_probes, *key)
+    points = grid.points(index)
+    total = grid.values.reshape(-1)[index].astype(float)
+    target = total
     if reference is not None:
-        atoms = reference.superposition(sample.template.numbers, sample.template.positions)
-        target = target - evaluate_at_points(atoms, points)
-    values = basis_values(sample.template, points)
-    return ProbeBatch(values.astype(np.float32), target.astype(np.float32))
+        atoms = reference.superposition(
+            template.numbers, template.positions, template.cell, template.pbc
+        )
+        target = total - evaluate_at_points(atoms, points)
+    return Probes(points, target.astype(np.float32), float(np.abs(total).mean()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,15 +11,18 @@ from scdp_models.basis.shells import MIDPOINT
 from scdp_models.density.coulomb import charge_constrained_fit, coulomb_matrix
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import DensityError
+from scdp_models.graph import checked_structure
 from scdp_models.virtual_nodes import bond_midpoints
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["GridLabel", "TrainingSample", "make_sample"]
+__all__ = ["GridLabel", "TrainingSample", "make_grid_sample", "make_sample"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,12 @@ class TrainingSample:
     key
         Identifier of the label.
     template
-        Geometry and shells; its coefficients are the target.
+        Geometry and shells; its coefficients are the target of a fitted label, else zero.
     weights
         Shape ``(n_centres,)``: switch of virtual centres, 1 for atoms.
     metric
-        Coulomb metric among the functions, float32 ``(n_functions, n_functions)``, Ha.
+        Coulomb metric among the functions, float32 ``(n_functions, n_functions)``, Ha; None for
+        a label that was not fitted, which only losses on the grid can use.
     grid
         Grid label of the total density, where kept.
     """
@@ -57,27 +61,34 @@ class TrainingSample:
     key: str
     template: OrbitalDensity
     weights: NDArray[np.float64]
-    metric: NDArray[np.float32]
+    metric: NDArray[np.float32] | None
     grid: GridLabel | None = None
 
 
+class _Centres(NamedTuple):
+    """Species, positions (Å) and switches of the centres a network sees."""
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
 def _centres(
-    fitted: OrbitalDensity, basis: BasisSet
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return species, positions and switches of the centres a network sees."""
-    atoms = fitted.numbers != MIDPOINT
-    numbers, positions, switch = (
-        fitted.numbers[atoms],
-        fitted.positions[atoms],
-        np.ones(atoms.sum()),
-    )
+    numbers: NDArray[np.int64],
+    positions: NDArray[np.float64],
+    basis: BasisSet,
+    *,
+    cell: ArrayLike | None = None,
+    pbc: Sequence[bool] = (False, False, False),
+) -> _Centres:
+    """Add the bond midpoints that a prediction would add."""
     if not basis.has_midpoints:
-        return numbers, positions, switch
-    middles = bond_midpoints(numbers, positions)
-    return (
+        return _Centres(numbers, positions, np.ones(len(numbers)))
+    middles = bond_midpoints(numbers, positions, cell=cell, pbc=pbc)
+    return _Centres(
         np.concatenate([numbers, np.full(len(middles.weights), MIDPOINT)]),
         np.concatenate([positions, middles.positions]),
-        np.concatenate([switch, middles.weights]),
+        np.concatenate([np.ones(len(numbers)), middles.weights]),
     )
 
 
@@ -112,16 +123,21 @@ def make_sample(
     Raises
     ------
     DensityError
-        If the fit is periodic (its Coulomb metric has no closed form here), or the target unknown.
+        If the fit is periodic (its Coulomb metric has no closed form here; see
+        :func:`make_grid_sample`), or the target unknown.
     """
     if target not in ("delta", "total"):
         msg = f"unknown target {target!r} for label {key}; known: delta, total"
         raise DensityError(msg)
     if any(fitted.pbc):
-        msg = f"label {key} is periodic; closed-form Coulomb targets are for molecules"
+        msg = (
+            f"label {key} is periodic; closed-form Coulomb targets are for molecules, "
+            "train on its grid instead"
+        )
         raise DensityError(msg)
-    numbers, positions, weights = _centres(fitted, basis)
-    template = OrbitalDensity.from_basis(basis, numbers, positions)
+    atoms = fitted.numbers != MIDPOINT
+    centres = _centres(fitted.numbers[atoms], fitted.positions[atoms], basis)
+    template = OrbitalDensity.from_basis(basis, centres.numbers, centres.positions)
     metric = coulomb_matrix(template)
     density = fitted
     if target == "delta":
@@ -135,7 +151,49 @@ def make_sample(
         template=OrbitalDensity.from_basis(
             basis, template.numbers, template.positions, coefficients=coefficients
         ),
-        weights=weights,
+        weights=centres.weights,
         metric=metric.astype(np.float32),
+        grid=grid,
+    )
+
+
+def make_grid_sample(
+    key: str,
+    atoms: tuple[ArrayLike, ArrayLike],
+    basis: BasisSet,
+    grid: GridLabel,
+    *,
+    pbc: Sequence[bool] = (False, False, False),
+) -> TrainingSample:
+    """Turn a label that is only a grid into a sample, for losses that need no fit.
+
+    Parameters
+    ----------
+    key
+        Identifier of the label.
+    atoms
+        Atomic numbers ``(n,)`` and positions ``(n, 3)`` in Å, without midpoints.
+    basis
+        Shells the network predicts; midpoints are added by the rule that predictions follow.
+    grid
+        The total density.
+    pbc
+        Periodicity of the structure; its cell is that of the grid.
+
+    Raises
+    ------
+    GraphError
+        If numbers and positions do not belong together.
+    """
+    numbers, positions = checked_structure(*atoms)
+    cell = grid.cell if any(pbc) else None
+    centres = _centres(numbers, positions, basis, cell=cell, pbc=pbc)
+    return TrainingSample(
+        key=key,
+        template=OrbitalDensity.from_basis(
+            basis, centres.numbers, centres.positions, cell=cell, pbc=pbc
+        ),
+        weights=centres.weights,
+        metric=None,
         grid=grid,
     )

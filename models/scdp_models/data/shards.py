@@ -28,7 +28,8 @@ _OPEN_SHARDS = 16
 def _arrays(sample: TrainingSample) -> dict[str, NDArray[np.generic]]:
     arrays = {f"density.{name}": value for name, value in sample.template.to_arrays().items()}
     arrays["weights"] = sample.weights
-    arrays["metric"] = sample.metric
+    if sample.metric is not None:
+        arrays["metric"] = sample.metric
     if sample.grid is not None:
         arrays["grid.values"] = sample.grid.values.astype(np.float32)
         arrays["grid.origin"] = sample.grid.origin
@@ -136,6 +137,22 @@ class ShardReader:
             key=self.keys[index],
             template=OrbitalDensity.from_arrays(density),
             weights=arrays["weights"],
-            metric=arrays["metric"],
+            metric=arrays.get("metric"),
             grid=grid,
+        )
+
+    def carries(self, part: str) -> bool:
+        """Tell whether every sample has a part that may be left out, without reading it.
+
+        Parameters
+        ----------
+        part
+            ``"metric"`` (the label was fitted) or ``"grid"``.
+        """
+        return all(
+            any(
+                name.partition(".")[0] == part
+                for name in self._opened(self.paths[shard]).names[row]
+            )
+            for shard, row in self._rows
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scdp_models.basis.shells import MIDPOINT, BasisSet, ElementBasis
-from scdp_models.data.samples import GridLabel, make_sample
+from scdp_models.data.samples import GridLabel, make_grid_sample, make_sample
 from scdp_models.density.coulomb import coulomb_error, coulomb_matrix
 from scdp_models.errors import DensityError
 from scdp_models.virtual_nodes import bond_midpoints
@@ -59,6 +59,7 @@ def test_the_metric_is_that_of_the_template(
     label: OrbitalDensity, basis: BasisSet, reference: AtomicReference
 ) -> None:
     sample = make_sample("water", label, basis, reference)
+    assert sample.metric is not None
     np.testing.assert_allclose(sample.metric, coulomb_matrix(sample.template), rtol=1e-6)
     assert sample.metric.dtype == np.float32
 
@@ -100,3 +101,17 @@ def test_flat_indices_address_voxels_of_a_skew_cell() -> None:
     last = grid.points(np.array([0, 23]))
     np.testing.assert_allclose(last[0], grid.origin)
     np.testing.assert_allclose(last[1], grid.origin + np.array([1 / 2, 2 / 3, 3 / 4]) @ cell)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_a_grid_needs_no_fit(label: OrbitalDensity, basis: BasisSet, *, periodic: bool) -> None:
+    grid = GridLabel(np.ones((4, 4, 4), np.float32), np.zeros(3), np.diag([6.0, 6.5, 7.0]))
+    atoms = ([8, 1, 1], label.positions[:3])
+    wide = _with_midpoints(basis)
+    sample = make_grid_sample("water", atoms, wide, grid, pbc=(periodic,) * 3)
+    assert sample.metric is None
+    assert not sample.template.coefficients.any()
+    np.testing.assert_array_equal(sample.template.numbers, [8, 1, 1, 0, 0])
+    assert len(sample.weights) == 5
+    assert sample.template.pbc == (periodic,) * 3
+    assert (sample.template.cell is None) != periodic

@@ -37,7 +37,9 @@ def _assert_same(found: TrainingSample, expected: TrainingSample) -> None:
             getattr(found.template, field.name), getattr(expected.template, field.name)
         )
     np.testing.assert_array_equal(found.weights, expected.weights)
-    np.testing.assert_array_equal(found.metric, expected.metric)
+    assert (found.metric is None) == (expected.metric is None)
+    if found.metric is not None and expected.metric is not None:
+        np.testing.assert_array_equal(found.metric, expected.metric)
     assert (found.grid is None) == (expected.grid is None)
     if found.grid is not None and expected.grid is not None:
         np.testing.assert_array_equal(found.grid.values, expected.grid.values)
@@ -114,3 +116,16 @@ def test_a_file_of_another_version_is_refused(
     path.write_bytes(save({"x": np.zeros(2)}, metadata=metadata))
     with pytest.raises(DensityError, match=r"other.st has shard version .*, expected 1"):
         ShardReader([path])
+
+
+def test_what_all_samples_carry_is_known_without_reading_them(
+    tmp_path: Path, samples: list[TrainingSample]
+) -> None:
+    unfitted = replace(samples[0], metric=None)
+    whole = ShardReader([write_shard(tmp_path / "1", samples[:1])])
+    mixed = ShardReader([tmp_path / "1", write_shard(tmp_path / "2", [unfitted])])
+    assert whole.carries("metric")
+    assert not mixed.carries("metric")
+    assert mixed.carries("grid")
+    assert not ShardReader([write_shard(tmp_path / "3", samples)]).carries("grid")
+    _assert_same(mixed[1], unfitted)

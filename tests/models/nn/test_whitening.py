@@ -7,8 +7,16 @@ import pytest
 
 from scdp_models.basis.even_tempered import even_tempered_shells
 from scdp_models.basis.shells import BasisSet, ElementBasis
+from scdp_models.density.coulomb import coulomb_matrix
+from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import TrainingError
-from scdp_models.nn.whitening import ShellTransform, fit_whitening, neutral_direction
+from scdp_models.nn.whitening import (
+    CoefficientMoments,
+    ShellTransform,
+    fit_whitening,
+    neutral_direction,
+    unfitted_whitening,
+)
 
 BASIS = BasisSet("two", {1: ElementBasis((0, 0, 1, 1), (0.3, 1.0, 0.4, 0.9))})
 
@@ -89,3 +97,31 @@ def test_an_electron_is_taken_up_at_the_least_coulomb_energy(rng: np.random.Gene
     sideways = np.array([charges[1], -charges[0]])  # keeps the charge
     energy = [c @ metric @ c for c in (one, one + 0.01 * sideways, one - 0.01 * sideways)]
     assert energy[0] < min(energy[1:])
+
+
+def test_spreads_are_standard_deviations_about_the_mean(
+    samples: list[tuple[np.ndarray, np.ndarray]],
+) -> None:
+    moments = CoefficientMoments(BASIS)
+    for numbers, row in samples:
+        moments.add(numbers, row)
+    table = np.concatenate([row.reshape(2, 8) for _, row in samples])
+    found = moments.spreads()[1]
+    np.testing.assert_allclose(found[:2], table[:, :2].std(0), rtol=1e-10)
+    # Degrees above zero have no mean: it would turn with the molecule.
+    squares = (table[:, 2:].reshape(-1, 2, 3) ** 2).mean((0, 2))
+    np.testing.assert_allclose(found[2:], np.sqrt(squares).repeat(3), rtol=1e-10)
+
+
+def test_without_fits_every_direction_has_the_same_energy() -> None:
+    atom = OrbitalDensity.from_basis(
+        BASIS, [1], np.zeros((1, 3)), coefficients=[0.4, 0.3, 0, 0, 0, 0, 0, 0]
+    )
+    whitening = unfitted_whitening(BASIS, {1: atom})
+    np.testing.assert_allclose(whitening[1, 0].mean, [0.4, 0.3], rtol=1e-3)
+    np.testing.assert_array_equal(whitening[1, 1].mean, 0)
+    metric = coulomb_matrix(atom)
+    for l, rows in ((0, [0, 1]), (1, [3, 6])):
+        matrix = whitening[1, l].matrix
+        energies = matrix.T @ metric[np.ix_(rows, rows)] @ matrix
+        np.testing.assert_allclose(energies, energies[0, 0] * np.eye(2), atol=1e-8)
