@@ -1,7 +1,7 @@
 """A trained model as one file: safetensors for the weights, JSON in its header for the rest.
 
 Nothing is unpickled. The header holds a format version; :func:`load_checkpoint` upgrades older
-versions and refuses newer ones.
+versions step by step and refuses newer ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scdp_models.errors import CheckpointError
 from scdp_models.nn.config import NetworkConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FORMAT = "scdp-density-model"
 _METADATA_KEY = "scdp"
 
@@ -157,13 +157,41 @@ def _read(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
     return metadata[_METADATA_KEY], state
 
 
-def _refuse_other_versions(header: Mapping[str, Any]) -> None:
-    if header["format"] != _FORMAT or int(header["version"]) > FORMAT_VERSION:
+def _upgrade_1(header: dict[str, Any]) -> dict[str, Any]:
+    """Spell out what the only kind of network of version 1 was."""
+    network = {
+        "trunk": "compact",
+        "mode": "equivariant",
+        "readout": "linear",
+        "scale_exponents": False,
+        "midpoint_rule": "smooth",
+        **header["network"],
+    }
+    return {**header, "network": network}
+
+
+_UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1}
+"""Version → what makes its header one of the next version."""
+
+
+def _upgraded(header: dict[str, Any]) -> dict[str, Any]:
+    """Bring a header to the current version.
+
+    Raises
+    ------
+    CheckpointError
+        If it is of another format or of a newer or unknown version.
+    """
+    version = int(header["version"])
+    if header["format"] != _FORMAT or not 1 <= version <= FORMAT_VERSION:
         msg = (
             f"it has format {header['format']!r} version {header['version']}; this version reads "
             f"{_FORMAT!r} up to {FORMAT_VERSION}. Upgrade scdp-flows"
         )
         raise CheckpointError(msg)
+    while version < FORMAT_VERSION:
+        header, version = _UPGRADES[version](header), version + 1
+    return {**header, "version": version}
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -178,8 +206,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     source = Path(path)
     text, state = _read(source)
     try:
-        header = json.loads(text)
-        _refuse_other_versions(header)
+        header = _upgraded(json.loads(text))
         return Checkpoint(
             network=NetworkConfig.from_dict(header["network"]),
             basis=BasisSet.from_dict(header["basis"]),

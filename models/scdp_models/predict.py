@@ -12,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -24,7 +25,8 @@ from scdp_models.checkpoint import Checkpoint, load_checkpoint
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import CheckpointError
 from scdp_models.graph import build_graph, checked_structure, collate
-from scdp_models.virtual_nodes import bond_midpoints
+from scdp_models.nn.legacy.structure import published_midpoints
+from scdp_models.virtual_nodes import Midpoints, bond_midpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +55,10 @@ class Geometry(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A predicted density and the electrons the network was off by before it was corrected."""
+    """A predicted density and the electrons the network was off by before it was corrected.
+
+    They are 0 for models of the total density without electron counts (published ones).
+    """
 
     density: OrbitalDensity
     excess_electrons: float
@@ -63,7 +68,16 @@ class _Coefficients(NamedTuple):
     """What the network says of one structure."""
 
     coefficients: NDArray[np.float64]
+    exponent_factors: NDArray[np.float64] | None
     excess_electrons: float
+
+
+class _FlatOutput(NamedTuple):
+    """The same of a batch: flat coefficients and factors, excess ``(n_structures,)``."""
+
+    coefficients: torch.Tensor
+    factors: torch.Tensor | None
+    excess: torch.Tensor
 
 
 class Model:
@@ -164,36 +178,41 @@ class Model:
         for part in _passes(graphs):
             batch = collate(part).to(self._dtype)
             with torch.no_grad():
-                flat, excess = self._forward(batch)
-            of_node = self._network.counts(batch.numbers)
-            counts = of_node.new_zeros(len(part)).index_add(0, batch.structure, of_node)
-            parts = flat.split(counts.tolist())
-            yield from map(_Coefficients, (p.numpy() for p in parts), excess.tolist())
+                output = self._forward(batch)
+            n_functions = _per_structure(self._network.counts(batch.numbers), batch)
+            factors: list[NDArray[np.float64] | None] = [None] * len(part)
+            if output.factors is not None:
+                n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
+                factors = [f.numpy() for f in output.factors.split(n_shells)]
+            flat = [c.numpy() for c in output.coefficients.split(n_functions)]
+            yield from map(_Coefficients, flat, factors, output.excess.tolist())
 
-    def _forward(self, batch: AtomGraph) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return flat coefficients, and the electrons in excess of each structure."""
+    def _forward(self, batch: AtomGraph) -> _FlatOutput:
+        """Run the network, and correct the electron count in float64."""
+        import torch
+
         network = self._network
         species = network.species(batch.numbers)
-        rows = network.padded(batch).double()
+        output = network.padded(batch)
+        rows = output.rows.double()
+        factors = None if output.factors is None else output.factors.double()
         graph = batch.to(rows.dtype)
         wanted = network.electrons[species]
-        held = network.projection.held(rows, species) - wanted
+        held = network.projection.held(rows, species, factors) - wanted
         excess = held.new_zeros(batch.n_structures).index_add(0, batch.structure, held)
+        if network.config.target == "total" and not self.reference.atoms:
+            excess = torch.zeros_like(excess)
         if network.config.project_charge:
-            rows = network.projection(rows, species, graph, wanted)
-        return network.flatten(rows, batch.numbers), excess
+            rows = network.projection(rows, species, graph, wanted, factors)
+        if factors is not None:
+            factors = network.flatten_shells(factors, batch.numbers)
+        return _FlatOutput(network.flatten(rows, batch.numbers), factors, excess)
 
     def _graph(self, geometry: Geometry) -> AtomGraph:
         numbers, positions = checked_structure(geometry.numbers, geometry.positions)
         weights = np.ones(len(numbers))
         if self._checkpoint.basis.has_midpoints:
-            if geometry.virtual_positions is None:
-                added, switch = bond_midpoints(
-                    numbers, positions, cell=geometry.cell, pbc=geometry.pbc
-                )
-            else:
-                added = np.asarray(geometry.virtual_positions, dtype=float).reshape(-1, 3)
-                switch = np.ones(len(added))
+            added, switch = self._midpoints(geometry, numbers, positions)
             numbers = np.concatenate([numbers, np.full(len(added), MIDPOINT)])
             positions = np.concatenate([positions, added])
             weights = np.concatenate([weights, switch])
@@ -206,6 +225,20 @@ class Model:
             pbc=geometry.pbc,
         )
 
+    def _midpoints(
+        self, geometry: Geometry, numbers: NDArray[np.int64], positions: NDArray[np.float64]
+    ) -> Midpoints:
+        """Return the virtual centres: those given, or by the rule of the model."""
+        if geometry.virtual_positions is not None:
+            added = np.asarray(geometry.virtual_positions, dtype=float).reshape(-1, 3)
+            return Midpoints(added, np.ones(len(added)))
+        # The published rule for crystals is another program's; ours serves there.
+        published = self._checkpoint.network.midpoint_rule == "published"
+        if published and not any(geometry.pbc):
+            added = published_midpoints(numbers, positions)
+            return Midpoints(added, np.ones(len(added)))
+        return bond_midpoints(numbers, positions, cell=geometry.cell, pbc=geometry.pbc)
+
     def _density(self, geometry: Geometry, graph: AtomGraph, result: _Coefficients) -> Prediction:
         numbers, positions = graph.numbers.numpy(), graph.positions.numpy()
         density = OrbitalDensity.from_basis(
@@ -216,10 +249,20 @@ class Model:
             cell=geometry.cell,
             pbc=geometry.pbc,
         )
+        if result.exponent_factors is not None:
+            scaled = result.exponent_factors * density.shell_exponents
+            density = replace(density, shell_exponents=scaled)
         if self._checkpoint.network.target == "delta":
             atoms = self.reference.superposition(numbers, positions, geometry.cell, geometry.pbc)
             density = atoms + density
         return Prediction(density, result.excess_electrons)
+
+
+def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:
+    """Sum counts of each node over the structures of a batch."""
+    total = of_node.new_zeros(batch.n_structures).index_add(0, batch.structure, of_node)
+    counts: list[int] = total.tolist()
+    return counts
 
 
 def _passes(graphs: Sequence[AtomGraph]) -> Iterator[list[AtomGraph]]:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["basis_from_spec"]
 
-_EXAMPLES = "lean, lean-1.8, lean-2.0-l13, lean+small, etb-2.0, etb-1.5-max60, etb-2.0+vo"
+_EXAMPLES = "lean, lean-1.8, lean-2.0-l13, lean+small, etb-2.0, etb-1.5-max60, etb-2.0+o"
 _NUMBER = r"\d+(?:\.\d+)?"
 _LEAN = re.compile(rf"lean(?:-(?P<beta>{_NUMBER}))?(?:-l(?P<lmax>\d\d))?(?:\+(?P<midpoints>\w+))?")
-_EVEN = re.compile(rf"etb(?:-(?P<beta>{_NUMBER}))?(?:-max(?P<max>{_NUMBER}))?(?P<midpoints>\+vo)?")
+_EVEN = re.compile(
+    rf"etb(?:-(?P<beta>{_NUMBER}))?(?:-max(?P<max>{_NUMBER}))?(?P<midpoints>\+(?:o|vo))?"
+)
 
 
 def basis_from_spec(spec: str, numbers: Iterable[int]) -> BasisSet:
@@ -30,8 +32,9 @@ def basis_from_spec(spec: str, numbers: Iterable[int]) -> BasisSet:
     spec
         ``lean[-BETA][-lHX][+MIDPOINTS]``: the lean valence basis, with highest degree H on
         hydrogen and X on the other elements, and a named bond-midpoint set;
-        ``etb[-BETA][-maxEXPONENT][+vo]``: the published even-tempered basis, without exponents
-        above a number of bohr^-2, and with the published set on bond midpoints. BETA is the ratio
+        ``etb[-BETA][-maxEXPONENT][+o]``: the published even-tempered basis, without exponents
+        above a number of bohr^-2, and with the oxygen set on bond midpoints, as published
+        (``+vo`` means the same). BETA is the ratio
         of neighbouring exponents, 2.0 when left out.
     numbers
         Atomic numbers that the basis must cover.

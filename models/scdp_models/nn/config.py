@@ -12,8 +12,16 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkConfig"]
 
-_TRUNKS = ("compact",)
-_TARGETS = ("delta", "total")
+_CHOICES = {
+    "trunk": ("compact", "escn"),
+    "target": ("delta", "total"),
+    "mode": ("equivariant", "legacy"),
+    "activation": ("gate", "s2"),
+    "readout": ("linear", "tensor_product"),
+    "midpoint_rule": ("smooth", "published"),
+}
+# What the published model is, besides trunk="escn".
+_LEGACY = {"activation": "s2", "readout": "tensor_product", "oversampling": 1.0}
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class NetworkConfig:
     Attributes
     ----------
     trunk
-        Which message-passing trunk: ``"compact"``.
+        Which message-passing trunk: ``"compact"`` (quadratic products on an exact sphere grid) or
+        ``"escn"`` (the published one).
     target
         ``"delta"``: the network predicts the difference to the superposition of atomic
         densities; ``"total"``: the density itself.
@@ -36,15 +45,39 @@ class NetworkConfig:
     cutoff
         Å.
     n_radial
-        Bessel functions of the distance.
+        Bessel functions of the distance (compact).
     pair_embedding
-        Width of the embedding of a pair of species.
+        Width of the embedding of a pair of species (compact).
     radial_hidden
-        Hidden width of the radial network.
+        Hidden width of the radial network (compact).
     blocks_per_layer
-        Quadratic product blocks after each message-passing step.
+        Quadratic product blocks after each message-passing step (compact).
     project_charge
         Whether the electron count is corrected per connected component.
+    mode
+        ``"equivariant"``: exact symmetries, sizes, smoothness; ``"legacy"``: the published
+        arithmetic with its defects, for published weights and for comparisons (escn).
+    activation
+        ``"gate"``: exactly equivariant; ``"s2"``: SiLU on a sphere grid (escn).
+    oversampling
+        Factor on the grid of ``"s2"`` (escn).
+    mmax
+        Highest order kept in the frame of an edge (escn).
+    n_hidden
+        Hidden width of the SO(2) layers (escn), and number of invariants of the exponent scaling.
+    edge_channels
+        Width of the edge scalars (escn).
+    distance_spacing
+        Å; distance of the Gaussians that expand distances (escn).
+    readout
+        ``"linear"``: one map per species and degree; ``"tensor_product"``: products of all pairs
+        of features, as published.
+    scale_exponents
+        Whether the network also predicts a factor on the exponent of every shell.
+    midpoint_rule
+        Where virtual centres go in a prediction: ``"smooth"``
+        (:func:`scdp_models.virtual_nodes.bond_midpoints`), or ``"published"``, the rule that
+        published weights were trained with (legacy).
     """
 
     trunk: str = "compact"
@@ -58,19 +91,64 @@ class NetworkConfig:
     radial_hidden: int = 48
     blocks_per_layer: int = 2
     project_charge: bool = True
+    mode: str = "equivariant"
+    activation: str = "gate"
+    oversampling: float = 1.0
+    mmax: int = 2
+    n_hidden: int = 128
+    edge_channels: int = 64
+    distance_spacing: float = 0.02
+    readout: str = "linear"
+    scale_exponents: bool = False
+    midpoint_rule: str = "smooth"
 
     def __post_init__(self) -> None:
-        if self.trunk not in _TRUNKS:
-            msg = f"unknown trunk {self.trunk!r}; known: {', '.join(_TRUNKS)}"
-            raise CheckpointError(msg)
-        if self.target not in _TARGETS:
-            msg = f"unknown target {self.target!r}; known: {', '.join(_TARGETS)}"
-            raise CheckpointError(msg)
+        for name, known in _CHOICES.items():
+            if (found := getattr(self, name)) not in known:
+                msg = f"unknown {name} {found!r}; known: {', '.join(known)}"
+                raise CheckpointError(msg)
         counts = (self.n_layers, self.n_channels, self.n_radial, self.blocks_per_layer)
-        widths = (self.pair_embedding, self.radial_hidden)
+        widths = (self.pair_embedding, self.radial_hidden, self.n_hidden, self.edge_channels)
         if min(*counts, *widths) < 1 or self.lmax < 0 or not self.cutoff > 0:
             msg = f"layers, widths and cutoff must be positive, lmax at least 0: {self}"
             raise CheckpointError(msg)
+        self._check_trunk()
+        self._check_mode()
+
+    def _check_trunk(self) -> None:
+        if self.trunk == "escn":
+            if not 0 <= self.mmax <= self.lmax:
+                msg = f"mmax is {self.mmax}; give one between 0 and lmax, {self.lmax}"
+                raise CheckpointError(msg)
+            if not 0 < self.distance_spacing <= self.cutoff / 2 or not self.oversampling >= 1:
+                msg = (
+                    f"distance_spacing {self.distance_spacing} and oversampling "
+                    f"{self.oversampling} must be in (0, cutoff / 2] and at least 1"
+                )
+                raise CheckpointError(msg)
+        elif self.activation != "gate" or self.oversampling != 1:
+            msg = "activation and oversampling are settings of trunk 'escn'; leave them out"
+            raise CheckpointError(msg)
+        if self.activation == "gate" and self.oversampling != 1:
+            msg = "oversampling is for activation 's2'; leave it out, or set that activation"
+            raise CheckpointError(msg)
+
+    def _check_mode(self) -> None:
+        if self.mode == "equivariant":
+            if self.midpoint_rule == "published":
+                msg = "midpoint_rule 'published' makes densities jump and is for mode 'legacy'"
+                raise CheckpointError(msg)
+            return
+        wanted = {"trunk": "escn", **_LEGACY}
+        other = {k: getattr(self, k) for k, v in wanted.items() if getattr(self, k) != v}
+        if other:
+            msg = f"mode 'legacy' is the published model; {other} do not fit, set {wanted}"
+            raise CheckpointError(msg)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the published arithmetic is wanted."""
+        return self.mode == "legacy"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON document."""

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from scdp_models.nn.tensor_product import QuadraticProduct
 from scdp_models.nn.whitening import neutral_direction
+from scdp_models.units import BOHR_TO_ANGSTROM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scdp_models.basis.shells import BasisSet
     from scdp_models.graph import AtomGraph
     from scdp_models.nn.whitening import Whitening
 
-__all__ = ["ChargeProjection", "Readout", "function_columns"]
+__all__ = [
+    "ChargeProjection",
+    "ProductReadout",
+    "PublishedReadout",
+    "Readout",
+    "function_columns",
+    "published_units",
+]
 
 
 def function_columns(basis: BasisSet) -> tuple[list[int], dict[int, torch.Tensor]]:
@@ -43,37 +54,27 @@ def function_columns(basis: BasisSet) -> tuple[list[int], dict[int, torch.Tensor
     return per_degree, columns
 
 
-class Readout(nn.Module):
-    """Linear maps per species and degree, then the whitening transform.
+class _ScaledReadout(nn.Module):
+    """Bias and whitening transform of every readout: c = mean + matrix (z + bias).
 
     Parameters
     ----------
     basis
         Basis of the coefficients.
-    n_features, lmax
-        Width and highest degree of the node features; shells of higher degree get zero.
     whitening
         Output scales; identity when None (to be overwritten by a checkpoint).
     """
 
-    def __init__(
-        self, basis: BasisSet, n_features: int, lmax: int, whitening: Whitening | None = None
-    ) -> None:
+    def __init__(self, basis: BasisSet, whitening: Whitening | None) -> None:
         super().__init__()
-        self.lmax = lmax
-        self.species = list(basis.species)
         self.per_degree, _ = function_columns(basis)
-        n_species = len(self.species)
-        self.weights = nn.ParameterList(
-            torch.randn(n_species, n, n_features) / math.sqrt(n_features)
-            for n in self.per_degree[: lmax + 1]
-        )
+        n_species = len(basis.species)
         self.bias = nn.Parameter(torch.zeros(n_species, self.per_degree[0], 1))
         for l, n in enumerate(self.per_degree):
             self.register_buffer(f"matrix_{l}", torch.zeros(n_species, n, n, dtype=torch.float64))
         mean = torch.zeros(n_species, self.per_degree[0], 1, dtype=torch.float64)
         self.register_buffer("mean", mean)
-        for row, z in enumerate(self.species):
+        for row, z in enumerate(basis.species):
             self._set_transforms(row, z, basis, whitening)
 
     def _set_transforms(
@@ -91,6 +92,46 @@ class Readout(nn.Module):
                     self.get_buffer("mean")[row, :n, 0] = torch.as_tensor(transform.mean)
             self.get_buffer(f"matrix_{l}")[row, :n, :n] = matrix
 
+    def _rows(self, blocks: Sequence[torch.Tensor], species: torch.Tensor) -> torch.Tensor:
+        """Transform blocks ``(n_nodes, n_shells, 2 l + 1)``; degrees beyond them get zero."""
+        rows = []
+        for l, n in enumerate(self.per_degree):
+            if l >= len(blocks):
+                rows.append(blocks[0].new_zeros(len(species), n * (2 * l + 1)))
+                continue
+            whitened = blocks[l]
+            if l == 0:
+                whitened = whitened + self.bias[species]
+            matrix = self.get_buffer(f"matrix_{l}").to(whitened.dtype)
+            values = matrix[species] @ whitened
+            if l == 0:
+                values = values + self.get_buffer("mean").to(values.dtype)[species]
+            rows.append(values.flatten(1))
+        return torch.cat(rows, dim=1)
+
+
+class Readout(_ScaledReadout):
+    """Linear maps per species and degree, then the whitening transform.
+
+    Parameters
+    ----------
+    basis
+        Basis of the coefficients.
+    n_features, lmax
+        Width and highest degree of the node features; shells of higher degree get zero.
+    whitening
+        Output scales; identity when None (to be overwritten by a checkpoint).
+    """
+
+    def __init__(
+        self, basis: BasisSet, n_features: int, lmax: int, whitening: Whitening | None = None
+    ) -> None:
+        super().__init__(basis, whitening)
+        self.weights = nn.ParameterList(
+            torch.randn(len(basis.species), n, n_features) / math.sqrt(n_features)
+            for n in self.per_degree[: lmax + 1]
+        )
+
     def forward(self, features: torch.Tensor, species: torch.Tensor) -> torch.Tensor:
         """Map features ``(n_nodes, n_features, (lmax + 1)^2)`` to padded coefficient rows.
 
@@ -99,21 +140,93 @@ class Readout(nn.Module):
         torch.Tensor
             Shape ``(n_nodes, n_columns)``, columns as :func:`function_columns` lays them out.
         """
-        rows = []
-        for l, n in enumerate(self.per_degree):
-            if l > self.lmax:
-                rows.append(features.new_zeros(len(features), n * (2 * l + 1)))
-                continue
-            block = features[:, :, l * l : (l + 1) ** 2]
-            whitened = self.weights[l][species] @ block
-            if l == 0:
-                whitened = whitened + self.bias[species]
-            matrix = self.get_buffer(f"matrix_{l}").to(features.dtype)
-            values = matrix[species] @ whitened
-            if l == 0:
-                values = values + self.get_buffer("mean").to(features.dtype)[species]
-            rows.append(values.flatten(1))
-        return torch.cat(rows, dim=1)
+        blocks = [
+            weight[species] @ features[:, :, l * l : (l + 1) ** 2]
+            for l, weight in enumerate(self.weights)
+        ]
+        return self._rows(blocks, species)
+
+
+class ProductReadout(_ScaledReadout):
+    """Products of all pairs of features, shared by all species, then the whitening transform.
+
+    Parameters
+    ----------
+    basis, n_features, lmax, whitening
+        As in :class:`Readout`. Products reach shells up to degree 2 `lmax`.
+    """
+
+    def __init__(
+        self, basis: BasisSet, n_features: int, lmax: int, whitening: Whitening | None = None
+    ) -> None:
+        super().__init__(basis, whitening)
+        self.product = QuadraticProduct(n_features, lmax, self.per_degree)
+
+    def forward(self, features: torch.Tensor, species: torch.Tensor) -> torch.Tensor:
+        """Map features ``(n_nodes, n_features, (lmax + 1)^2)`` to padded coefficient rows."""
+        return self._rows(self.product(features), species)
+
+
+def published_units(basis: BasisSet) -> torch.Tensor:
+    """Return what published coefficients of each column are multiplied with to be ours.
+
+    Published functions have harmonics with sum over m of Y^2 = 1 and give e/Å^3; ours are
+    L2-normalised and give e/bohr^3.
+    """
+    per_degree, _ = function_columns(basis)
+    per_column = [
+        torch.full((n * (2 * l + 1),), math.sqrt(4 * math.pi / (2 * l + 1)), dtype=torch.float64)
+        for l, n in enumerate(per_degree)
+    ]
+    return BOHR_TO_ANGSTROM**3 * torch.cat(per_column)
+
+
+class PublishedReadout(nn.Module):
+    """The published readout, with its mixed-up memory layout; it is not equivariant.
+
+    Parameters
+    ----------
+    basis, n_channels, lmax
+        As in :class:`Readout`.
+    """
+
+    scale: torch.Tensor
+    units: torch.Tensor
+
+    def __init__(self, basis: BasisSet, n_channels: int, lmax: int) -> None:
+        super().__init__()
+        per_degree, _ = function_columns(basis)
+        self.product = QuadraticProduct(n_channels, lmax, per_degree, legacy=True)
+        # Standard deviation of the density over the training set, e/Å^3.
+        self.register_buffer("scale", torch.ones(1))
+        self.register_buffer("units", published_units(basis), persistent=False)
+        counts = [shells.n_functions for shells in basis.species.values()]
+        self.register_buffer("counts", torch.tensor(counts), persistent=False)
+
+    def published(
+        self, features: torch.Tensor, species: torch.Tensor, structure: torch.Tensor
+    ) -> torch.Tensor:
+        """Return coefficients in the published units, divided by sqrt(functions of a structure).
+
+        Parameters
+        ----------
+        features
+            Shape ``(n_nodes, n_channels, (lmax + 1)^2)``.
+        species, structure
+            Shape ``(n_nodes,)``: species indices, and the structure each node belongs to.
+        """
+        own = self.get_buffer("counts")[species]
+        n_structures = int(structure[-1]) + 1 if len(structure) else 0
+        total = own.new_zeros(n_structures).index_add(0, structure, own)
+        raw = torch.cat([block.flatten(1) for block in self.product(features)], dim=1)
+        return raw / total.to(raw.dtype).sqrt()[structure, None]
+
+    def forward(
+        self, features: torch.Tensor, species: torch.Tensor, structure: torch.Tensor
+    ) -> torch.Tensor:
+        """Return padded coefficient rows in our units; see :meth:`published`."""
+        rows = self.published(features, species, structure)
+        return rows * (self.scale * self.units).to(rows.dtype)
 
 
 class ChargeProjection(nn.Module):
@@ -144,7 +257,9 @@ class ChargeProjection(nn.Module):
         self.register_buffer("direction", direction, persistent=False)
         self.register_buffer("charges", charges, persistent=False)
 
-    def held(self, padded: torch.Tensor, species: torch.Tensor) -> torch.Tensor:
+    def held(
+        self, padded: torch.Tensor, species: torch.Tensor, factors: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the electrons each node holds, shape ``(n_nodes,)``.
 
         Parameters
@@ -153,18 +268,28 @@ class ChargeProjection(nn.Module):
             Coefficient rows, shape ``(n_nodes, n_columns)``.
         species
             Species indices, shape ``(n_nodes,)``.
+        factors
+            Exponent factors, shape ``(n_nodes, n_shells)``, s shells first; ones when None. The
+            charge of an L2-normalised s function goes as exponent^(-3/4).
         """
         charges = self.charges.to(padded.dtype)[species]
+        if factors is not None:
+            charges = charges * factors[:, : charges.shape[1]] ** -0.75
         return (charges * padded[:, : charges.shape[1]]).sum(1)
 
     def forward(
-        self, padded: torch.Tensor, species: torch.Tensor, graph: AtomGraph, wanted: torch.Tensor
+        self,
+        padded: torch.Tensor,
+        species: torch.Tensor,
+        graph: AtomGraph,
+        wanted: torch.Tensor,
+        factors: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return rows whose components hold the wanted electrons.
 
         Parameters
         ----------
-        padded, species
+        padded, species, factors
             As in :meth:`held`.
         graph
             Says which nodes are counted together.
@@ -172,8 +297,12 @@ class ChargeProjection(nn.Module):
             Electrons each node stands for, shape ``(n_nodes,)``; zeros for a neutral difference.
         """
         direction = self.direction.to(padded.dtype)[species] * graph.weights[:, None]
-        surplus = self.held(padded, species) - wanted
+        surplus = self.held(padded, species, factors) - wanted
         capacity = (direction * self.charges.to(padded.dtype)[species]).sum(1)
+        if factors is not None:
+            # Each shell takes up the charge that it took up before it was scaled: exact where all
+            # shells are scaled alike, and the capacity can never vanish.
+            direction = direction * factors[:, : direction.shape[1]] ** 0.75
         zeros = padded.new_zeros(graph.n_groups)
         excess = zeros.index_add(0, graph.group, surplus[graph.member])
         total = zeros.index_add(0, graph.group, capacity[graph.member])
