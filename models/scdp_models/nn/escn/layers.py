@@ -123,8 +123,10 @@ class MessageBlock(nn.Module):
         """Map node features ``(n, n_channels, (lmax + 1)^2)`` to messages of that shape."""
         x_edge = self.edge_block(edges)
         rows = x.transpose(1, 2).contiguous()
-        mixed = self.so2_block_source(edges.wigner @ rows[edges.source], x_edge)
-        mixed = mixed + self.so2_block_target(edges.wigner @ rows[edges.target], x_edge)
+        mixed = self.so2_block_source(edges.wigner @ rows.index_select(0, edges.source), x_edge)
+        mixed = mixed + self.so2_block_target(
+            edges.wigner @ rows.index_select(0, edges.target), x_edge
+        )
         mixed = self.activation(mixed)
         if edges.strength is not None:
             mixed = mixed * edges.strength[:, None, None]

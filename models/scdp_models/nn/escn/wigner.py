@@ -7,10 +7,11 @@ from itertools import accumulate
 import torch
 from torch import nn
 
-from scdp_models.harmonics import real_harmonics, sphere_quadrature
-from scdp_models.nn.equivariant import degree_index
+from scdp_models.harmonics import gaunt
 
 __all__ = ["WignerRows", "order_slices", "rows_by_order"]
+
+_AXES = [1, 2, 0]  # harmonics of degree 1 are y, z, x
 
 
 def rows_by_order(lmax: int, mmax: int) -> torch.Tensor:
@@ -41,9 +42,11 @@ def order_slices(lmax: int, mmax: int) -> list[slice]:
 class WignerRows(nn.Module):
     """Rows |m| <= mmax of the matrices D(R) with Y(R v) = D(R) Y(v), for l = 0..lmax.
 
-    D = sum_p w_p Y(R v_p) Y(v_p)^T over a quadrature exact to degree 2 lmax. Harmonics are
-    polynomials, so this has neither Euler angles nor poles and can be differentiated anywhere.
-    Within one degree the integrand is even: half of the sphere is enough.
+    Degree after degree: the part of degree l of the product Y_1a(R v) Y_(l-1)b(R v) is
+    sum_c g_abc Y_lc(R v), g the integrals of three harmonics, and in terms of Y(v) it is
+    sum_ijc D_ai D_bj g_ijc Y_lc(v). With a = z only c = b survives, which gives row by row what is
+    needed; up to l = mmax all rows are. Everything is a polynomial in R: there are neither angles
+    nor poles, and derivatives are exact anywhere.
 
     Parameters
     ----------
@@ -51,33 +54,63 @@ class WignerRows(nn.Module):
         Highest degree and order.
     """
 
-    points: torch.Tensor
-    weighted: torch.Tensor
-    rows: torch.Tensor
-    same_degree: torch.Tensor
+    axes: torch.Tensor
+    places: torch.Tensor
 
     def __init__(self, lmax: int, mmax: int) -> None:
         super().__init__()
-        self.lmax = lmax
-        points, weights = sphere_quadrature(lmax + 1, 2 * lmax + 2)
-        x, y, z = points.round(12).T
-        half = (z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0))))
-        points, weights = points[half], 2 * weights[half]
-        rows, degree = rows_by_order(lmax, mmax), degree_index(lmax)
-        weighted = torch.as_tensor(real_harmonics(points, lmax) * weights[:, None])
-        same = degree[rows][:, None] == degree[None, :]
-        self.register_buffer("points", torch.as_tensor(points), persistent=False)
-        self.register_buffer("weighted", weighted, persistent=False)
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("same_degree", same, persistent=False)
+        self.lmax, self.mmax = lmax, mmax
+        self.shape = (len(rows_by_order(lmax, mmax)), (lmax + 1) ** 2)
+        for l in range(1, lmax + 1):
+            integrals = torch.as_tensor(gaunt(1, l - 1, l))
+            coupling = integrals.transpose(0, 1).flatten(1)
+            self.register_buffer(f"coupling_{l}", coupling, persistent=False)
+            back = self._all_rows(integrals) if l <= mmax else self._same_rows(integrals, l)
+            self.register_buffer(f"back_{l}", back, persistent=False)
+        self.register_buffer("axes", torch.tensor(_AXES), persistent=False)
+        self.register_buffer("places", _places(lmax, mmax), persistent=False)
 
     def forward(self, rotations: torch.Tensor) -> torch.Tensor:
         """Map rotations ``(n, 3, 3)`` to matrices ``(n, n_rows, (lmax + 1)^2)``.
 
         Rows are in the order of :func:`rows_by_order`.
         """
-        points = self.points.to(rotations.dtype)
-        turned = torch.einsum("pj,eij->epi", points, rotations)
-        harmonics = real_harmonics(turned, self.lmax)[..., self.rows]
-        dense = harmonics.transpose(1, 2) @ self.weighted.to(rotations.dtype)
-        return dense * self.same_degree
+        first = rotations[:, self.axes][:, :, self.axes]
+        blocks = [torch.ones_like(rotations[:, :1, :1])]
+        for l in range(1, self.lmax + 1):
+            coupling = self.get_buffer(f"coupling_{l}").to(rotations.dtype)
+            back = self.get_buffer(f"back_{l}").to(rotations.dtype)
+            parts = (blocks[-1] @ coupling).unflatten(2, (3, 2 * l + 1))
+            if l <= self.mmax:
+                product = torch.einsum("eai,ebic->eabc", first, parts)
+                blocks.append(back @ product.flatten(1, 2))
+            else:
+                blocks.append((parts * first[:, 1, None, :, None]).sum(2) * back)
+        values = torch.cat([block.flatten(1) for block in blocks], dim=1)
+        dense = values.new_zeros(len(values), self.shape[0] * self.shape[1])
+        return dense.index_copy(1, self.places, values).view(-1, *self.shape)
+
+    @staticmethod
+    def _all_rows(integrals: torch.Tensor) -> torch.Tensor:
+        """Return the left inverse of g as a matrix from pairs (a, b) to c."""
+        matrix = integrals.flatten(0, 1)
+        return matrix.T / matrix.square().sum(0)[:, None]  # orthogonal columns, by Schur's lemma
+
+    def _same_rows(self, integrals: torch.Tensor, l: int) -> torch.Tensor:
+        """Return 1 / g_zmm for |m| <= mmax as a column."""
+        m = torch.arange(-self.mmax, self.mmax + 1)
+        return 1 / integrals[1, m + l - 1, m + l][:, None]
+
+
+def _places(lmax: int, mmax: int) -> torch.Tensor:
+    """Return where the entries of the blocks go in the matrix, both flattened."""
+    columns = (lmax + 1) ** 2
+    position = {row: n for n, row in enumerate(rows_by_order(lmax, mmax).tolist())}
+    return torch.tensor(
+        [
+            position[l * l + l + m] * columns + column
+            for l in range(lmax + 1)
+            for m in range(-min(l, mmax), min(l, mmax) + 1)
+            for column in range(l * l, (l + 1) ** 2)
+        ]
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pytest
@@ -29,9 +29,8 @@ class MakeTrunk(Protocol):
     def __call__(self, **settings: Any) -> EscnTrunk: ...
 
 
-@dataclass(frozen=True)
-class Case:
-    """A published model, a structure, and what the model computed for it."""
+class Case(NamedTuple):
+    """A published model, a structure with frames, and what the model computed for it."""
 
     trunk: EscnTrunk
     graph: AtomGraph

@@ -10,8 +10,13 @@ import torch
 from scdp_models.graph import build_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
-    from conftest import MakeTrunk
+
+    from scdp_models.nn.escn.trunk import EscnTrunk
+
+    MakeTrunk = Callable[..., EscnTrunk]
 
 
 @pytest.mark.parametrize("activation", ["gate", "s2"])

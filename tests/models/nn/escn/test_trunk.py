@@ -15,9 +15,10 @@ from scdp_models.testing import random_rotations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Case, MakeTrunk
-
     from scdp_models.nn.escn.trunk import EscnTrunk
+
+    MakeTrunk = Callable[..., EscnTrunk]
+    Case = tuple[EscnTrunk, AtomGraph, torch.Tensor, dict[str, np.ndarray]]
 
     Molecule = tuple[np.ndarray, np.ndarray]
     Turn = Callable[[int, np.ndarray], torch.Tensor]
@@ -64,13 +65,14 @@ def _traces(case: Case) -> dict[str, torch.Tensor]:
 
         return hook
 
-    for k, layer in enumerate(case.trunk.layer_blocks):
+    trunk, graph, rotations, _ = case
+    for k, layer in enumerate(trunk.layer_blocks):
         block = layer.message_block
         block.edge_block.register_forward_hook(record(f"layer{k}_x_edge"))
         block.register_forward_hook(record(f"layer{k}_message"))
         layer.register_forward_hook(record(f"layer{k}_out"))
     with torch.no_grad():
-        x = case.trunk(case.graph, case.graph.numbers, case.rotations)
+        x = trunk(graph, graph.numbers, rotations)
     return {**traces, "final_x_flat": x.transpose(1, 2).flatten(1)}
 
 
@@ -81,9 +83,9 @@ def test_published_traces_are_reproduced(
 ) -> None:
     case = published(model, structure, dtype)
     traces = _traces(case)
-    assert len(traces) == 3 * case.trunk.config.n_layers + 1
+    assert len(traces) == 3 * case[0].config.n_layers + 1
     for name, found in traces.items():
-        expected = torch.as_tensor(case.arrays[f"trace_{name}"]).to(dtype)
+        expected = torch.as_tensor(case[3][f"trace_{name}"]).to(dtype)
         # Traces are float32: what was computed in double differs from them by their rounding.
         assert _error(found, expected) < 2e-6, name
 
@@ -91,10 +93,10 @@ def test_published_traces_are_reproduced(
 def test_without_stored_frames_the_roll_is_ours_and_always_the_same(
     published: Callable[..., Case],
 ) -> None:
-    case = published("cfgB", "cfgB_C2H5OH", torch.float64)
+    trunk, graph, rotations, _ = published("cfgB", "cfgB_C2H5OH", torch.float64)
     with torch.no_grad():
-        stored = case.trunk(case.graph, case.graph.numbers, case.rotations)
-        first, second = (case.trunk(case.graph, case.graph.numbers) for _ in range(2))
+        stored = trunk(graph, graph.numbers, rotations)
+        first, second = (trunk(graph, graph.numbers) for _ in range(2))
     assert torch.equal(first, second)
     assert 1e-8 < _error(first, stored) < 1e-4
 

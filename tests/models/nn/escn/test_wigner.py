@@ -22,7 +22,7 @@ def test_rows_are_listed_order_after_order() -> None:
     assert order_slices(2, 1) == [slice(0, 3), slice(3, 7)]
 
 
-@pytest.mark.parametrize(("lmax", "mmax"), [(0, 0), (2, 2), (6, 2), (8, 8)])
+@pytest.mark.parametrize(("lmax", "mmax"), [(0, 0), (2, 2), (3, 0), (4, 1), (6, 2), (8, 8)])
 def test_rows_turn_harmonics(lmax: int, mmax: int) -> None:
     rows, matrices = rows_by_order(lmax, mmax), random_rotations(3, 0)
     found = WignerRows(lmax, mmax)(torch.stack([torch.as_tensor(m) for m in matrices]))
@@ -47,11 +47,12 @@ def test_they_agree_with_e3nn() -> None:
 
 def test_derivatives_are_those_of_differences(rng: np.random.Generator) -> None:
     wigner = WignerRows(4, 2)
-    weights = torch.as_tensor(rng.normal(size=(1, len(wigner.rows), 25)))
+    weights = torch.as_tensor(rng.normal(size=(1, *wigner.shape)))
 
     def value(vectors: torch.Tensor) -> torch.Tensor:
         unit = vectors / vectors.norm(dim=1, keepdim=True)
-        return (wigner(frames_to_z(unit)) * weights).sum()
+        total: torch.Tensor = (wigner(frames_to_z(unit)) * weights).sum()
+        return total
 
     vectors = torch.as_tensor(rng.normal(size=(3, 3))).requires_grad_()
     poles = torch.tensor([[0.0, 0.0, 2.0], [0.0, 0.0, -1.0]]).double().requires_grad_()
