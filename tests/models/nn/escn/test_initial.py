@@ -40,8 +40,8 @@ def test_every_layer_changes_features_by_their_own_size(
 
 def test_edge_scalars_are_smooth_in_the_distance(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(distance_spacing=0.02, edge_channels=32)
-    edge_block = trunk.layer_blocks[0].message_block.edge_block
+    expansion = trunk.get_submodule("layer_blocks.0.message_block.edge_block.fc1_dist")
     distances = torch.linspace(1.0, 5.0, 401, dtype=torch.float64)
-    values = edge_block.fc1_dist(trunk.distance_expansion(distances)).detach()
+    values = expansion(trunk.distance_expansion(distances)).detach()
     assert 0.3 < float(values.std(0).mean()) < 2
     assert float(values.diff(dim=0).abs().max()) < 0.2  # over 0.01 Å

@@ -66,11 +66,11 @@ def _traces(case: Case) -> dict[str, torch.Tensor]:
         return hook
 
     trunk, graph, rotations, _ = case
-    for k, layer in enumerate(trunk.layer_blocks):
-        block = layer.message_block
-        block.edge_block.register_forward_hook(record(f"layer{k}_x_edge"))
-        block.register_forward_hook(record(f"layer{k}_message"))
-        layer.register_forward_hook(record(f"layer{k}_out"))
+    parts = {"out": "", "message": ".message_block", "x_edge": ".message_block.edge_block"}
+    for k in range(trunk.config.n_layers):
+        for name, path in parts.items():
+            module = trunk.get_submodule(f"layer_blocks.{k}{path}")
+            module.register_forward_hook(record(f"layer{k}_{name}"))
     with torch.no_grad():
         x = trunk(graph, graph.numbers, rotations)
     return {**traces, "final_x_flat": x.transpose(1, 2).flatten(1)}
