@@ -254,10 +254,10 @@ def unfitted_whitening(basis: BasisSet, means: Mapping[int, OrbitalDensity]) -> 
         for l in sorted(set(shells.ls)):
             metric = _one_centre_metric(shells, l)
             metric += _RIDGE * np.diag(np.diag(metric))
-            mean: NDArray[np.float64] = np.zeros(len(metric))
+            mean = np.zeros(len(metric))
             if l == 0 and z in means:
                 right = coulomb_matrix(_alone(shells, 0), means[z]) @ means[z].coefficients
-                mean = np.linalg.solve(metric + _FIT_RIDGE * np.diag(np.diag(metric)), right)
+                mean[:] = np.linalg.solve(metric + _FIT_RIDGE * np.diag(np.diag(metric)), right)
             lower = np.linalg.cholesky(metric)
             matrix = np.linalg.solve(lower.T, _UNFITTED_SCALE * np.eye(len(metric)))
             whitening[z, l] = ShellTransform(matrix, mean)

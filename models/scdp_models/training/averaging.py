@@ -29,9 +29,11 @@ class AveragedWeights(pl.Callback):
         self.decay = decay
         self._average: dict[str, torch.Tensor] = {}
         self._live: dict[str, torch.Tensor] = {}
+        self._step = 0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the current weights unless an average was restored."""
+        self._step = trainer.global_step
         for name, parameter in pl_module.named_parameters():
             start = self._average.get(name, parameter.detach())
             self._average[name] = start.to(parameter.device, copy=True)
@@ -44,12 +46,15 @@ class AveragedWeights(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Move the average towards the weights of this step.
+        """Move the average towards the weights of this step, if this was its last part.
 
         Early on the average follows faster, so that random initial weights are soon forgotten.
         """
         del outputs, batch, batch_idx
         step = trainer.global_step
+        if step == self._step:
+            return
+        self._step = step
         decay = min(self.decay, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, parameter in pl_module.named_parameters():
@@ -57,10 +62,15 @@ class AveragedWeights(pl.Callback):
 
     def install(self, pl_module: pl.LightningModule) -> None:
         """Replace the weights of a module by their average."""
-        self._copy(pl_module, self._average)
+        self.load(pl_module, self._average)
+
+    def copy(self) -> dict[str, torch.Tensor]:
+        """Return a copy of the average, parameter by parameter."""
+        return {name: tensor.clone() for name, tensor in self._average.items()}
 
     @staticmethod
-    def _copy(pl_module: pl.LightningModule, weights: dict[str, torch.Tensor]) -> None:
+    def load(pl_module: pl.LightningModule, weights: Mapping[str, torch.Tensor]) -> None:
+        """Replace the weights of a module."""
         with torch.no_grad():
             for name, parameter in pl_module.named_parameters():
                 parameter.copy_(weights[name])
@@ -74,7 +84,7 @@ class AveragedWeights(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Put the trained weights back."""
         if self._live:
-            self._copy(pl_module, self._live)
+            self.load(pl_module, self._live)
             self._live = {}
 
     def state_dict(self) -> dict[str, Any]:

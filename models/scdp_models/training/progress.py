@@ -1,7 +1,8 @@
-"""What a run tells the outside: a metrics file, a progress bar, a stop at a non-finite loss."""
+"""What a run tells the outside: metrics files, a progress bar, a stop at a non-finite loss."""
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import sys
@@ -36,6 +37,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
 class MetricsFile(pl.Callback):
     """Append one JSON line per round: step, losses, learning rate, seconds.
 
+    The same rows stand in a CSV file beside it, for spreadsheets and plotting programs.
+
     Parameters
     ----------
     path
@@ -51,23 +54,35 @@ class MetricsFile(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Keep the rows up to the step training goes on from."""
         rows = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        if trainer.is_global_zero:
+            self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self._before = rows[-1]["seconds"] if rows else 0.0
         self._last_step = int(rows[-1]["step"]) if rows else -1
         self._started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the row of the round (a resumed run closes its last round a second time)."""
         if trainer.global_step == self._last_step:
             return
         row: dict[str, float] = {"step": trainer.global_step}
-        for name in ("train_loss", "validation_loss"):
-            if name in trainer.callback_metrics:
-                row[name] = float(trainer.callback_metrics[name])
+        for name, value in trainer.callback_metrics.items():
+            row[name] = float(value)
         row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         row["seconds"] = round(self._before + time.monotonic() - self._started, 3)
-        with self.path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
+        row["training_seconds"] = round(float(getattr(pl_module, "seconds", 0.0)), 3)
+        if trainer.is_global_zero:
+            with self.path.open("a") as stream:
+                stream.write(json.dumps(row) + "\n")
+            self._write_table()
+
+    def _write_table(self) -> None:
+        rows = read_metrics(self.path)
+        # A later round may report more than the first.
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        with self.path.with_suffix(".csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, names)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 class ProgressBar(pl.Callback):
@@ -82,9 +97,11 @@ class ProgressBar(pl.Callback):
     def __init__(self, n_steps: int) -> None:
         self.n_steps = n_steps
         self._bar: tqdm[Any] | None = None
+        self._step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Open the bar at the step training goes on from."""
+        self._step = trainer.global_step
         terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=self.n_steps,
@@ -93,6 +110,7 @@ class ProgressBar(pl.Callback):
             unit="step",
             mininterval=0.5 if terminal else 10.0,
             dynamic_ncols=terminal,
+            disable=not trainer.is_global_zero,
         )
 
     def on_train_batch_end(
@@ -103,10 +121,11 @@ class ProgressBar(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Advance by one step."""
-        del trainer, pl_module, outputs, batch, batch_idx
+        """Advance to the step reached."""
+        del pl_module, outputs, batch, batch_idx
         if self._bar is not None:
-            self._bar.update(1)
+            self._bar.update(trainer.global_step - self._step)
+        self._step = trainer.global_step
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Show the losses."""
@@ -154,10 +173,11 @@ class FiniteLoss(pl.Callback):
         Raises
         ------
         TrainingError
-            If it is NaN or infinite.
+            If it is NaN or infinite, in any process.
         """
         del pl_module, batch, batch_idx
         loss = outputs if isinstance(outputs, torch.Tensor) else (outputs or {}).get("loss")
-        if loss is not None and not math.isfinite(float(loss)):
+        wrong = loss is not None and not math.isfinite(float(loss))
+        if trainer.strategy.reduce_boolean_decision(wrong, all=False):
             msg = f"non-finite loss at step {trainer.global_step}; lower the learning rate"
             raise TrainingError(msg)

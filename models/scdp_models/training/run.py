@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
 
 from scdp_models.basis.shells import BasisSet
 from scdp_models.checkpoint import Checkpoint, save_checkpoint
 from scdp_models.data.shards import ShardReader
 from scdp_models.density.atomic import AtomicReference
 from scdp_models.errors import TrainingError
-from scdp_models.nn.network import DensityNetwork
-from scdp_models.nn.whitening import fit_whitening
 from scdp_models.training.averaging import AveragedWeights
-from scdp_models.training.batches import BatchSource
+from scdp_models.training.batches import BatchSource, SourceSettings
 from scdp_models.training.config import RunSpecification
+from scdp_models.training.initial import initial_network
+from scdp_models.training.memory import clear_memory_errors
 from scdp_models.training.module import DensityModule
 from scdp_models.training.progress import FiniteLoss, MetricsFile, ProgressBar, read_metrics
+from scdp_models.training.stopping import STOP_FILE, Patience, StopFile, TrainingClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scdp_models.training.config import TrainingConfig
 
-__all__ = ["MODEL_FILE", "RunResult", "run"]
+__all__ = ["MODEL_FILE", "RESULT_FILE", "RunResult", "run"]
 
 MODEL_FILE = "model.safetensors"
+RESULT_FILE = "result.json"
 _METRICS_FILE = "metrics.jsonl"
 _STATE_FILE = "last.ckpt"
+_DTYPES = {"32": torch.float32, "bf16-mixed": torch.float32, "64": torch.float64}
 # Batches are made in this process, folders are resumed on purpose, rounds are short.
 _ADVICE = (
     r".isinstance\(treespec, LeafSpec\)",  # Lightning walks trees in an old way
@@ -49,51 +54,75 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class RunResult:
-    """Outcome of a run: the exported model, and one row of metrics per round."""
+    """Outcome of a run.
 
-    model: Path
+    Attributes
+    ----------
+    model
+        The exported model; None where the run was asked to stop, or in a helping process.
+    history
+        One row of metrics per round.
+    stopped
+        ``"n_steps"``, ``"max_seconds"``, ``"patience"`` or ``"stop_file"``.
+    """
+
+    model: Path | None
     history: list[dict[str, float]]
-
-
-def _build_network(
-    specification: RunSpecification, source: BatchSource, reference: AtomicReference
-) -> DensityNetwork:
-    """Make the network with output scales and neighbour counts of the training set."""
-    reader = source.reader
-    basis = BasisSet.from_dict(specification.basis)
-    densities = (reader[i].template for i in range(len(reader)))
-    whitening = fit_whitening(basis, ((d.numbers, d.coefficients) for d in densities))
-    graphs = [source.graph(i) for i in range(len(reader))]
-    neighbours = float(np.mean([len(g.source) / g.n_nodes for g in graphs]))
-    electrons = {z: atom.n_electrons for z, atom in reference.atoms.items()}
-    torch.manual_seed(specification.training.seed)
-    return DensityNetwork(
-        specification.network,
-        basis,
-        electrons=electrons if specification.network.target == "total" else None,
-        whitening=whitening,
-        mean_neighbours=neighbours,
-    )
+    stopped: str
 
 
 def _source(
     specification: RunSpecification, shards: Sequence[str], reference: AtomicReference
 ) -> BatchSource:
-    config = specification.training
-    return BatchSource(
-        ShardReader(shards),
-        cutoff=specification.network.cutoff,
-        n_probes=config.n_probes if config.loss == "grid_mae" else 0,
-        reference=reference if specification.network.target == "delta" else None,
+    config, network = specification.training, specification.network
+    settings = SourceSettings(
+        cutoff=network.cutoff,
+        n_probes=config.n_probes,
+        n_waves=config.n_waves,
         seed=config.seed,
+        reference=reference if network.target == "delta" else None,
+        scaled=network.scale_exponents,
+        dtype=_DTYPES[config.precision],
     )
+    return BatchSource(ShardReader(shards), settings)
 
 
-def _trainer(
-    folder: Path, config: TrainingConfig, averaged: AveragedWeights, *, validate: bool
-) -> pl.Trainer:
+class _Rules:
+    """The callbacks of a run that decide how long it is and what is exported."""
+
+    def __init__(self, folder: Path, config: TrainingConfig) -> None:
+        self.averaged = AveragedWeights(config.ema_decay)
+        self.clock = TrainingClock(config.max_seconds)
+        self.stop_file = StopFile(folder / STOP_FILE)
+        self.patience = (
+            None if config.patience is None else Patience(self.averaged, config.patience)
+        )
+
+    def callbacks(self) -> list[pl.Callback]:
+        """Return them in the order in which they act."""
+        found: list[pl.Callback] = [self.averaged, self.clock, self.stop_file]
+        return found if self.patience is None else [*found, self.patience]
+
+    def reason(self, step: int, n_steps: int) -> str:
+        """Say why the run has ended; being asked comes last, since the others need no more."""
+        if step >= n_steps:
+            return "n_steps"
+        if self.clock.over:
+            return "max_seconds"
+        if self.patience is not None and self.patience.over:
+            return "patience"
+        return "stop_file"
+
+    def install(self, module: DensityModule) -> None:
+        """Give the module the weights to export."""
+        self.averaged.install(module)
+        if self.patience is not None:
+            self.patience.install(module)
+
+
+def _trainer(folder: Path, config: TrainingConfig, rules: _Rules, *, validate: bool) -> pl.Trainer:
     callbacks: list[pl.Callback] = [
-        averaged,
+        *rules.callbacks(),
         ModelCheckpoint(
             dirpath=folder,
             filename=_STATE_FILE.removesuffix(".ckpt"),
@@ -107,12 +136,16 @@ def _trainer(
     ]
     return pl.Trainer(
         accelerator=config.accelerator,
-        devices=1,
+        devices=config.devices,
+        # Buffers never change; sending them around would stall processes that validate less.
+        strategy=DDPStrategy(broadcast_buffers=False) if config.devices > 1 else "auto",
         max_steps=config.n_steps,
+        accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip,
         callbacks=callbacks,
         default_root_dir=folder,
-        logger=False,
+        logger=_logger(folder) if config.tensorboard else False,
+        log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -122,8 +155,18 @@ def _trainer(
     )
 
 
+def _logger(folder: Path) -> Any:
+    """Return the writer of event files."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    if find_spec("tensorboard") is None:
+        msg = "tensorboard=True needs TensorBoard; install scdp-flows[tensorboard], or leave it out"
+        raise TrainingError(msg)
+    return TensorBoardLogger(folder, name="tensorboard", version="")
+
+
 def _export(
-    folder: Path, specification: RunSpecification, module: DensityModule, reference: AtomicReference
+    folder: Path, specification: RunSpecification, module: DensityModule, stopped: str
 ) -> Path:
     history = read_metrics(folder / _METRICS_FILE)
     training: dict[str, Any] = {
@@ -131,11 +174,12 @@ def _export(
         "config": specification.training.to_dict(),
         "n_structures": len(module.training_source.reader),
         "last_round": history[-1] if history else {},
+        "stopped": stopped,
     }
     checkpoint = Checkpoint(
         network=specification.network,
         basis=BasisSet.from_dict(specification.basis),
-        reference=reference,
+        reference=AtomicReference.from_dict(specification.reference),
         kind=specification.kind,
         state=module.network.state_dict(),
         training=training,
@@ -149,34 +193,78 @@ def run(folder: str | Path) -> RunResult:
     Parameters
     ----------
     folder
-        Holds ``run.json``; receives ``last.ckpt``, ``metrics.jsonl`` and ``model.safetensors``.
+        Holds ``run.json``; receives ``last.ckpt``, ``metrics.jsonl``, ``metrics.csv``,
+        ``result.json`` (why it ended) and ``model.safetensors``. A file ``STOP`` there makes the
+        run leave after the present round, without a model.
 
     Raises
     ------
     TrainingError
-        If there is nothing to train on, the loss is no longer finite or the saved state is damaged.
+        If there is nothing to train on, settings do not fit together, the loss is no longer
+        finite, memory is out or the saved state is damaged.
     """
     place = Path(folder)
     specification = RunSpecification.read(place)
     config = specification.training
     if config.threads:
         torch.set_num_threads(config.threads)
+    with clear_memory_errors(config):
+        module = _module(specification)
+        rules = _Rules(place, config)
+        with _quiet():
+            trainer = _trainer(place, config, rules, validate=module.validates)
+            trainer.fit(module, ckpt_path=_saved_state(place), weights_only=True)
+    return _finish(place, specification, trainer, module, rules)
+
+
+def _module(specification: RunSpecification) -> DensityModule:
+    """Build network and data."""
+    config = specification.training
     reference = AtomicReference.from_dict(specification.reference)
     source = _source(specification, specification.training_shards, reference)
     if not len(source.reader):
         msg = "the dataset has no training structures; label or ingest some, or change the split"
         raise TrainingError(msg)
     validation = _source(specification, specification.validation_shards, reference)
-    network = _build_network(specification, source, reference)
-    module = DensityModule(network, config, (source, validation))
-    with _quiet():
-        averaged = AveragedWeights(config.ema_decay)
-        trainer = _trainer(place, config, averaged, validate=len(validation.reader) > 0)
-        trainer.fit(module, ckpt_path=_saved_state(place), weights_only=True)
-    # Not left to a callback: a run that only lacks its export does no further step.
-    averaged.install(module)
-    model = _export(place, specification, module, reference)
-    return RunResult(model, read_metrics(place / _METRICS_FILE))
+    if config.needs_fit and specification.network.scale_exponents:
+        msg = (
+            "fitted coefficients belong to fixed exponents and this network scales them; train it "
+            "with loss 'grid_mae' or 'coulomb_g'"
+        )
+        raise TrainingError(msg)
+    if config.patience is not None and not len(validation.reader):
+        msg = "patience needs validation structures and there are none; leave it out"
+        raise TrainingError(msg)
+    network = initial_network(specification, source, reference)
+    for parameter in network.parameters():  # buffers keep float64 until they are used
+        parameter.data = parameter.data.to(_DTYPES[config.precision])
+    validation.spreads = source.spreads
+    return DensityModule(network, config, (source, validation))
+
+
+def _finish(
+    folder: Path,
+    specification: RunSpecification,
+    trainer: pl.Trainer,
+    module: DensityModule,
+    rules: _Rules,
+) -> RunResult:
+    """Export the model unless the run was asked to stop, and write down why it ended."""
+    stopped = rules.reason(trainer.global_step, specification.training.n_steps)
+    model = None
+    if trainer.is_global_zero:
+        if stopped != "stop_file":
+            # Not left to a callback: a run that only lacks its export does no further step.
+            rules.install(module)
+            model = _export(folder, specification, module, stopped)
+        document = {
+            "stopped": stopped,
+            "step": trainer.global_step,
+            "training_seconds": round(rules.clock.seconds, 3),
+            "best_step": None if rules.patience is None else rules.patience.best_step,
+        }
+        (folder / RESULT_FILE).write_text(json.dumps(document, indent=1))
+    return RunResult(model, read_metrics(folder / _METRICS_FILE), stopped)
 
 
 def _saved_state(folder: Path) -> Path | None:

@@ -73,7 +73,7 @@ def test_a_restored_average_is_gone_on_with(module: pl.LightningModule) -> None:
     _step(averaged, module, 1000)
     restored = AveragedWeights(0.9)
     restored.load_state_dict(averaged.state_dict())
-    trainer: Any = SimpleNamespace(global_step=1001)
+    trainer: Any = SimpleNamespace(global_step=1000)
     restored.on_train_start(trainer, module)
     _step(restored, module, 1001)
     restored.install(module)
@@ -84,4 +84,22 @@ def test_the_average_is_no_view_of_the_weights(module: pl.LightningModule) -> No
     averaged = _started(module, 0.9)
     _set(module, 5.0)
     averaged.install(module)
+    assert _value(module) == 0.0
+
+
+def test_parts_of_a_step_count_once(module: pl.LightningModule) -> None:
+    averaged = _started(module, 0.9)
+    _set(module, 1.0)
+    for step in (1000, 1000, 1000, 1001, 1001):
+        _step(averaged, module, step)
+    averaged.install(module)
+    assert _value(module) == pytest.approx(1 - 0.9**2)
+
+
+def test_a_copy_stays_as_it_is(module: pl.LightningModule) -> None:
+    averaged = _started(module, 0.9)
+    kept = averaged.copy()
+    _set(module, 1.0)
+    _step(averaged, module, 1000)
+    averaged.load(module, kept)
     assert _value(module) == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ def _trainer(step: int, **metrics: float) -> Any:
         global_step=step,
         callback_metrics={name: torch.tensor(value) for name, value in metrics.items()},
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.01}])],
+        is_global_zero=True,
+        strategy=SimpleNamespace(reduce_boolean_decision=lambda wrong, **_: wrong),
     )
 
 
@@ -51,6 +54,25 @@ def test_resuming_drops_the_rows_that_will_be_written_again(tmp_path: Path) -> N
     found = read_metrics(path)
     assert [row["step"] for row in found] == [5, 10, 15]
     assert found[2]["seconds"] >= 20.0  # the clock goes on
+
+
+def test_the_table_has_a_column_for_all_that_was_ever_reported(tmp_path: Path) -> None:
+    metrics = MetricsFile(tmp_path / "m.jsonl")
+    metrics.on_train_start(_trainer(0), MODULE)
+    metrics.on_train_epoch_end(_trainer(5, train_loss=0.5), MODULE)
+    metrics.on_train_epoch_end(_trainer(10, train_loss=0.25, validation_nmae_percent=2.0), MODULE)
+    with (tmp_path / "m.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["train_loss"] for row in rows] == ["0.5", "0.25"]
+    assert [row["validation_nmae_percent"] for row in rows] == ["", "2.0"]
+
+
+def test_helping_processes_write_nothing(tmp_path: Path) -> None:
+    metrics, helper = MetricsFile(tmp_path / "m.jsonl"), _trainer(5)
+    helper.is_global_zero = False
+    metrics.on_train_start(helper, MODULE)
+    metrics.on_train_epoch_end(helper, MODULE)
+    assert not list(tmp_path.glob("m.*"))
 
 
 def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
@@ -80,8 +102,9 @@ def test_the_bar_counts_steps_from_where_training_goes_on(
 ) -> None:
     bar = ProgressBar(20)
     bar.on_train_start(_trainer(10), MODULE)
-    for _ in range(10):
-        bar.on_train_batch_end(_trainer(0), MODULE, None, None, 0)
+    for step in range(11, 21):
+        for _ in range(2):  # the second part of a step
+            bar.on_train_batch_end(_trainer(step), MODULE, None, None, 0)
     bar.on_train_epoch_end(_trainer(20, train_loss=0.5, validation_loss=0.25), MODULE)
     bar.on_train_end(_trainer(20), MODULE)
     shown = capsys.readouterr().err

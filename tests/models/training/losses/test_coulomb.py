@@ -1,0 +1,46 @@
+"""The Coulomb loss is the energy it claims to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from scdp_models.density.coulomb import coulomb_error
+from scdp_models.training.labels import FitLabel, PredictedDensity, StructureLabel
+from scdp_models.training.losses.coulomb import coulomb_energy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scdp_models.data.samples import TrainingSample
+
+
+@pytest.fixture
+def label(samples: list[TrainingSample]) -> StructureLabel:
+    """Give the fit of the first sample in float64."""
+    template = samples[0].template
+    target = torch.as_tensor(template.coefficients)
+    metric = torch.as_tensor(samples[0].metric).double()
+    fit = FitLabel(target, metric, torch.ones(1))
+    return StructureLabel(template.n_functions, len(template.shell_ls), fit=fit)
+
+
+def test_it_is_the_energy_of_the_difference_density(
+    samples: list[TrainingSample], label: StructureLabel, rng: np.random.Generator
+) -> None:
+    template = samples[0].template
+    coefficients = template.coefficients + rng.normal(scale=0.1, size=template.n_functions)
+    energy = coulomb_energy(PredictedDensity(torch.as_tensor(coefficients)), label)
+    expected = coulomb_error(replace(template, coefficients=coefficients), template)
+    assert energy.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_its_gradient_is_the_metric_times_the_error(label: StructureLabel) -> None:
+    fit = label.wanted_fit()
+    predicted = (fit.coefficients + 0.1).requires_grad_()
+    coulomb_energy(PredictedDensity(predicted), label).backward()
+    expected = 0.1 * fit.metric.sum(1)
+    torch.testing.assert_close(predicted.grad, expected, rtol=1e-5, atol=1e-8)
