@@ -17,8 +17,22 @@ __all__ = ["GROUPS", "available", "resolve"]
 _BUILT_IN = MappingProxyType(
     {
         "readers": {
+            "abinit_den": "scdp_flows.io.abinit_den:AbinitDenFormat",
+            "abinit_netcdf": "scdp_flows.io.abinit_den:AbinitNetcdfFormat",
             "chgcar": "scdp_flows.io.chgcar:ChgcarFormat",
             "cube": "scdp_flows.io.cube:CubeFormat",
+            "cubic_json": "scdp_flows.io.cubic_json:CubicJsonFormat",
+            "espresso": "scdp_flows.io.espresso:EspressoFormat",
+            "espresso_hdf5": "scdp_flows.io.espresso:EspressoHdf5Format",
+            "espresso_plot": "scdp_flows.io.espresso_plot:EspressoPlotFormat",
+            "mp_json": "scdp_flows.io.mp_json:MpJsonFormat",
+            "npy_grid": "scdp_flows.io.npy_grid:NpyGridFormat",
+            "npy_md": "scdp_flows.io.npy_md:NpyMdFormat",
+            "openpmd": "scdp_flows.io.openpmd:OpenPmdFormat",
+            "pyscf_chk": "scdp_flows.io.pyscf_chk:PyscfChkFormat",
+            "xsf": "scdp_flows.io.xsf:XsfFormat",
+            "xsf_angstrom": "scdp_flows.io.xsf:XsfAngstromFormat",
+            "xsf_bohr": "scdp_flows.io.xsf:XsfBohrFormat",
         },
         "predictors": {
             "atomic": "scdp_flows.predictors.atomic:AtomicPredictor",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from scdp_flows.errors import DensityFormatError
 from scdp_flows.io.compression import COMPRESSED_SUFFIXES
-from scdp_flows.io.grid_text import read_head
+from scdp_flows.io.reading import read_start
 from scdp_flows.plugins import available, resolve
 
 if TYPE_CHECKING:
@@ -15,17 +15,34 @@ if TYPE_CHECKING:
 
     from scdp_flows.density import ChargeDensity
 
-__all__ = ["DensityReader", "DensityWriter", "read_density", "sniff", "write_density"]
+__all__ = [
+    "DensityReader",
+    "DensityWriter",
+    "count_densities",
+    "read_density",
+    "sniff",
+    "write_density",
+]
+
+_HEAD_LENGTH = 4096
 
 # VASP writes these quantities in the syntax of densities; nothing inside tells them apart.
 _NO_DENSITIES = ("LOCPOT", "ELFCAR", "WAVECAR")
 
 
 class DensityReader(Protocol):
-    """What a class of the plugin group ``readers`` offers; it is made without arguments."""
+    """What a class of the plugin group ``readers`` offers; it is made without arguments.
+
+    Two more methods are used where they exist. ``confirms(path) -> bool`` looks inside a file whose
+    first bytes several formats share. ``count(path) -> int`` says how many densities a file holds;
+    then ``read`` takes the index of one as its second argument.
+    """
 
     def sniff(self, head: str) -> bool:
-        """Tell by its first lines whether a file is of this format."""
+        """Tell by its first bytes, one character each (Latin-1), whether a file is of this format.
+
+        The bytes are those of the content, after decompression.
+        """
         ...
 
     def read(self, path: str | os.PathLike[str]) -> ChargeDensity:
@@ -45,6 +62,26 @@ class DensityWriter(Protocol):
         ...
 
 
+class _ContainerReader(DensityReader, Protocol):
+    """A reader of a format whose first bytes others share."""
+
+    def confirms(self, path: str | os.PathLike[str]) -> bool:
+        """Tell by its content whether a file is of this format."""
+        ...
+
+
+class _SeriesReader(Protocol):
+    """A reader of files that hold several densities."""
+
+    def count(self, path: str | os.PathLike[str]) -> int:
+        """Return how many."""
+        ...
+
+    def read(self, path: str | os.PathLike[str], index: int) -> ChargeDensity:
+        """Read one of them."""
+        ...
+
+
 def sniff(path: str | os.PathLike[str]) -> str:
     """Find the format of a file by its content.
 
@@ -53,9 +90,10 @@ def sniff(path: str | os.PathLike[str]) -> str:
     DensityFormatError
         If the file is missing, empty or of no known format.
     """
-    head = read_head(path)
+    head = read_start(path, _HEAD_LENGTH).decode("latin-1")
     for name in available("readers"):
-        if _reader(name).sniff(head):
+        reader = _reader(name)
+        if reader.sniff(head) and _is_confirmed(reader, path):
             return name
     found = f"begins with {head[:60]!r}" if head else "is empty"
     raise DensityFormatError(
@@ -65,17 +103,24 @@ def sniff(path: str | os.PathLike[str]) -> str:
     )
 
 
-def read_density(
+def _is_confirmed(reader: DensityReader, path: str | os.PathLike[str]) -> bool:
+    """Look inside the file where its first bytes do not suffice."""
+    if not hasattr(reader, "confirms"):
+        return True
+    return cast("_ContainerReader", reader).confirms(path)
+
+
+def count_densities(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,  # noqa: A002 - the word users expect
-) -> ChargeDensity:
-    """Read a density.
+) -> int:
+    """Return how many densities a file holds: one, save for the formats of whole series.
 
     Parameters
     ----------
     path
-        The file, also compressed by gzip, bzip2 or xz.
+        The file.
     format
         Name of the format; default: judged from the content.
 
@@ -86,6 +131,34 @@ def read_density(
     UnknownNameError
         If the format is unknown.
     """
+    reader = _reader(format or sniff(path))
+    return cast("_SeriesReader", reader).count(path) if hasattr(reader, "count") else 1
+
+
+def read_density(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - the word users expect
+    index: int | None = None,
+) -> ChargeDensity:
+    """Read a density.
+
+    Parameters
+    ----------
+    path
+        The file, also compressed.
+    format
+        Name of the format; default: judged from the content.
+    index
+        Which density of a file that holds several, from 0.
+
+    Raises
+    ------
+    DensityFormatError
+        If the file is no density or malformed, or holds several and none is chosen.
+    UnknownNameError
+        If the format is unknown.
+    """
     name = Path(path).name
     if format is None and name.upper().startswith(_NO_DENSITIES):
         raise DensityFormatError(
@@ -93,7 +166,19 @@ def read_density(
             file=path,
             fix="give its format explicitly if it is a density nonetheless",
         )
-    return _reader(format or sniff(path)).read(path)
+    reader = _reader(format or sniff(path))
+    if not hasattr(reader, "count"):
+        if index:
+            raise DensityFormatError(
+                f"holds one density, none of index {index}", file=path, fix="leave out the index"
+            )
+        return reader.read(path)
+    series = cast("_SeriesReader", reader)
+    if index is None and series.count(path) != 1:
+        raise DensityFormatError(
+            f"holds {series.count(path)} densities", file=path, fix="choose one by its index"
+        )
+    return series.read(path, index or 0)
 
 
 def write_density(

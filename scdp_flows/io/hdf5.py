@@ -1,0 +1,136 @@
+"""Open HDF5 files, of which several formats are made, with typed errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.io.reading import COPY_ANEW, format_errors, read_bytes
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["HDF5_SIGNATURE", "Hdf5File", "holds", "open_hdf5"]
+
+HDF5_SIGNATURE = "\x89HDF\r\n\x1a\n"
+"""First bytes of every HDF5 and netCDF-4 file, one character each."""
+
+# A grid that is packed a thousand times smaller than its numbers holds nothing but zeros.
+_LARGEST_PACKING = 1000
+_LARGEST_NUMBER_BYTES = 2**34
+
+# What h5py raises on damaged files, beside OSError.
+_H5PY_ERRORS = (RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+
+
+class Hdf5File:
+    """Read arrays and attributes of an open file, each by its path inside."""
+
+    def __init__(self, root: Any, file: str, size: int) -> None:
+        self._root = root
+        self._size = size
+        self.file = file
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is something of that name."""
+        return name in self._root
+
+    def array(self, name: str, dtype: str = "f8") -> NDArray[Any]:
+        """Return a data set as numbers of a type.
+
+        Raises
+        ------
+        DensityFormatError
+            If there is none, it holds no numbers, or it would fill the memory.
+        """
+        found = self._dataset(name)
+        if found.dtype.kind not in "biuf":
+            raise self.error(f"holds {found.dtype}, expected numbers", field=name)
+        n_bytes = int(np.prod(found.shape, dtype=object)) * np.dtype(dtype).itemsize
+        if n_bytes > min(_LARGEST_NUMBER_BYTES, _LARGEST_PACKING * self._size):
+            raise self.error(
+                f"announces {n_bytes} bytes in a file of {self._size}; no density is packed so "
+                "tightly",
+                field=name,
+            )
+        return np.asarray(found[()], dtype=dtype)
+
+    def text(self, name: str) -> str:
+        """Return a data set that holds one text.
+
+        Raises
+        ------
+        DensityFormatError
+            If there is none or it is no text.
+        """
+        value = self._dataset(name)[()]
+        if not isinstance(value, bytes):
+            raise self.error(f"holds {type(value).__name__}, expected text", field=name)
+        return value.decode("utf-8", errors="replace")
+
+    def attribute(self, name: str, key: str) -> Any:
+        """Return an attribute, None if there is none."""
+        return self._root[name].attrs.get(key) if name in self._root else None
+
+    def names(self, name: str = "/") -> list[str]:
+        """Return what a group holds; nothing if it is no group."""
+        found = self._root.get(name)
+        return sorted(found) if hasattr(found, "keys") else []
+
+    def error(self, message: str, *, field: str, fix: str = COPY_ANEW) -> DensityFormatError:
+        """Return an error that names a part of this file."""
+        return DensityFormatError(message, file=self.file, field=field, fix=fix)
+
+    def _dataset(self, name: str) -> Any:
+        found = self._root.get(name)
+        if not hasattr(found, "dtype"):
+            raise self.error(
+                f"is missing; the file holds {', '.join(self.names()) or 'nothing'}", field=name
+            )
+        return found
+
+
+@contextmanager
+def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Hdf5File]:
+    """Open a file, also compressed as a whole.
+
+    Raises
+    ------
+    DensityFormatError
+        If the file is missing or damaged, also where that shows only while it is read.
+    """
+    # Takes a tenth of a second to load, which those who read text need not wait for.
+    import h5py
+
+    with format_errors(path):
+        try:
+            with Path(path).open("rb") as stream:
+                is_plain = stream.read(8) == HDF5_SIGNATURE.encode("latin-1")
+            # The library seeks, which is slow in compressed streams.
+            source: Any = str(path) if is_plain else BytesIO(read_bytes(path))
+            size = Path(path).stat().st_size if is_plain else source.getbuffer().nbytes
+            with h5py.File(source, "r") as root:
+                yield Hdf5File(root, str(path), size)
+        except DensityError:
+            raise
+        except _H5PY_ERRORS as error:
+            raise DensityFormatError(
+                f"is no intact HDF5 file ({error})", file=path, fix=COPY_ANEW
+            ) from error
+
+
+def holds(path: str | os.PathLike[str], *names: str) -> bool:
+    """Tell whether a file is HDF5 and holds data sets or groups of all these names."""
+    try:
+        with open_hdf5(path) as file:
+            return all(name in file for name in names)
+    except DensityFormatError:
+        return False

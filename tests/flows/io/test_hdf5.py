@@ -1,0 +1,52 @@
+"""HDF5 files are opened with typed errors and bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+
+from scdp_flows.errors import DensityFormatError
+from scdp_flows.io.hdf5 import holds, open_hdf5
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give a file with numbers, a text and an attribute."""
+    with h5py.File(tmp_path / "x.h5", "w") as root:
+        root["a/b"] = np.arange(3)
+        root["text"] = "words"
+        root["a"].attrs["unit"] = 2.0
+    return tmp_path / "x.h5"
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_arrays_texts_and_attributes(file: Path, is_packed: bool) -> None:
+    if is_packed:
+        file.write_bytes(gzip.compress(file.read_bytes()))
+    with open_hdf5(file) as opened:
+        assert opened.array("a/b").tolist() == [0.0, 1.0, 2.0]
+        assert opened.text("text") == "words"
+        assert (opened.attribute("a", "unit"), opened.attribute("a", "no")) == (2.0, None)
+        assert (opened.names("a"), opened.names("a/b")) == (["b"], [])
+    assert holds(file, "a/b", "text")
+    assert not holds(file, "c")
+
+
+@pytest.mark.parametrize("name", ["c", "a", "text"])
+def test_what_is_no_array_is_named(file: Path, name: str) -> None:
+    with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=f"x.h5, {name}"):
+        opened.array(name)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as root:
+        root.create_dataset("a", (2**15, 2**15, 8), "f8", chunks=(64, 64, 8), compression="gzip")
+    with open_hdf5(tmp_path / "x.h5") as opened, pytest.raises(DensityFormatError, match="packed"):
+        opened.array("a")
