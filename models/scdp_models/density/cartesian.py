@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["CartesianGaussians", "axis_tables", "from_shells"]
+__all__ = ["CartesianGaussians", "axis_tables", "from_shells", "monomial_coefficients"]
 
 # Images of a periodic axis end where exp(-a x^2) has fallen to exp(-50) = 2e-22.
 _LOG_NEGLIGIBLE = 50.0
@@ -115,7 +115,7 @@ def from_shells(
     for l in np.unique(ls).tolist():
         chosen = np.flatnonzero(ls == l)
         i, j, k = monomial_exponents(l).T
-        values = _monomial_coefficients(density, shells[chosen], l)
+        values = monomial_coefficients(density, shells[chosen], l)
         np.add.at(tensors, (member[chosen, None], i, j, k), values)
     centres = unique[:, 0].astype(np.int64)
     gaussians = CartesianGaussians(
@@ -129,7 +129,7 @@ def from_shells(
     return gaussians.take(np.lexsort((-reach, centres)))
 
 
-def _monomial_coefficients(
+def monomial_coefficients(
     density: OrbitalDensity, shells: NDArray[np.int64], l: int
 ) -> NDArray[np.float64]:
     """Return shape ``(n_shells, n_monomials)`` in e/Å^(3 + l) for shells of one degree."""

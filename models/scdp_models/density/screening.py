@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from scdp_models.basis.shells import radial_norm
 from scdp_models.units import BOHR_TO_ANGSTROM
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["shell_amplitudes", "tail_radii"]
+__all__ = ["largest_local_sum", "shared_radii", "shell_amplitudes", "tail_radii"]
 
 # Each step of the fixed point shrinks an upper bound, so that stopping early is safe.
 _N_STEPS = 15
+# Å beyond the largest radius: there, tails have fallen by three orders of magnitude below their
+# thresholds, and need not be counted any more.
+_MARGIN = 2.0
 
 
 def shell_amplitudes(density: OrbitalDensity) -> NDArray[np.float64]:
@@ -70,3 +74,85 @@ def tail_radii(density: OrbitalDensity, thresholds: ArrayLike) -> NDArray[np.flo
     for _ in range(_N_STEPS):
         squares = np.where(seen, (level + 0.5 * ls * np.log(squares)) / a, 1.0)
     return np.where(seen, np.sqrt(squares) * BOHR_TO_ANGSTROM, 0.0)
+
+
+def shared_radii(
+    density: OrbitalDensity, shells: NDArray[np.int64], budget: float
+) -> NDArray[np.float64]:
+    """Return the distances beyond which shells can be left out, together, at the price of a budget.
+
+    Parameters
+    ----------
+    density
+        Periodic images count.
+    shells
+        Indices of the shells that may be left out.
+    budget
+        e/Å^3: what all tails together may add up to at any point. The shells with the largest
+        boxes get most of it. Tails add up locally, so that radii do not grow with the system.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(len(shells),)``, Å; 0 for a shell that need not be looked at.
+    """
+    if not len(shells):
+        return np.zeros(0)
+    weights = np.zeros(len(density.shell_ls))
+    weights[shells] = density.shell_exponents[shells] ** -1.5
+    thresholds = np.ones(len(weights))
+    total = float(weights.sum())
+    # The first round finds how far one has to look, the second how much meets there.
+    for _ in range(2):
+        thresholds[shells] = budget * weights[shells] / total
+        radii = tail_radii(density, thresholds)[shells]
+        total = largest_local_sum(density, weights, float(radii.max()) + _MARGIN)
+    return np.asarray(radii)
+
+
+def largest_local_sum(density: OrbitalDensity, weights: NDArray[np.float64], reach: float) -> float:
+    """Bound the sum of the weights of all shells, images too, within reach of any point.
+
+    Parameters
+    ----------
+    density
+        Its positions and lattice.
+    weights
+        Shape ``(n_shells,)``, positive.
+    reach
+        Å. Space is cut into bins at least this wide; the fullest block of 3 x 3 x 3 is the bound.
+    """
+    lattice, periodic = _complete_lattice(density)
+    heights = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    centres = np.bincount(density.shell_centres, weights, minlength=len(density.numbers))
+    places = density.positions @ np.linalg.inv(lattice)
+    places = np.where(periodic, places % 1.0, places - places.min(axis=0, initial=0.0))
+    counts = np.maximum(np.floor(heights / reach), 1).astype(int)
+    width = np.where(periodic, 1.0 / counts, reach / heights)
+    bins = np.floor(places / width).astype(int)
+    sizes = np.where(periodic, counts, bins.max(axis=0, initial=0) + 1)
+    bins = np.minimum(bins, sizes - 1)
+    filled = np.zeros(sizes)
+    np.add.at(filled, tuple(bins.T), centres)
+    for axis in range(3):
+        if periodic[axis] and sizes[axis] < 3:
+            # Fewer bins than that: every image within three widths is there.
+            images = np.ceil(3 * reach / heights[axis]) + 1
+            filled = images * filled.sum(axis=axis, keepdims=True)
+        else:
+            mode = "wrap" if periodic[axis] else "constant"
+            filled = 3 * uniform_filter1d(filled, 3, axis=axis, mode=mode)
+    return float(filled.max())
+
+
+def _complete_lattice(
+    density: OrbitalDensity,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return three vectors: the periodic ones, and unit vectors orthogonal to them."""
+    periodic = np.array(density.pbc)
+    lattice = np.eye(3)
+    if density.cell is not None and periodic.any():
+        rows = density.cell[periodic]
+        lattice[periodic] = rows
+        lattice[~periodic] = np.linalg.svd(rows)[2][len(rows) :]
+    return lattice, periodic

@@ -1,27 +1,28 @@
 """Densities on right-angled grids: separable, screened, and smooth parts on few points only.
 
 On a grid along orthogonal axes a Gaussian is a product of three one-dimensional ones, so that a
-shell needs 3 n exponentials instead of n^3, and its sum over grid points is a matrix product. Three
-more steps reduce the work:
+shell needs 3 n exponentials instead of n^3, and its sum over grid points is a matrix product.
 
-* Every Gaussian fills only the box outside of which its coefficients leave nothing above a share
-  of the tolerance (:mod:`scdp_models.density.boxes`).
-* Gaussians that are smooth on the scale of the grid are evaluated on about half of the points of
-  each axis and carried to the others by :mod:`scdp_models.density.interpolation`.
-* The images of smooth Gaussians along a periodic axis are summed in the one-dimensional tables.
+Sharp shells are evaluated only where their coefficients leave more than a share of the tolerance:
+in spheres by compiled loops (:mod:`scdp_models.density.tiles`) or, where numba is missing, in
+boxes by BLAS (:mod:`scdp_models.density.boxes`). Smooth shells are those so wide that their images
+overlap many times in a periodic cell, and, without numba, all that are smooth on the scale of the
+grid. Their images are summed in the one-dimensional tables, and they are evaluated on about half
+of the points of each axis and carried to the others by :mod:`scdp_models.density.interpolation`.
 
-Everything runs in float64 through BLAS. The sum of all neglected tails and of the interpolation
-error is bounded by the tolerance.
+Everything runs in float64. The sum of all neglected tails and of the interpolation error is
+bounded by the tolerance.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
 
 from scdp_models.density.boxes import CHUNK, Axes, Periods, add_gaussians
-from scdp_models.density.cartesian import axis_tables, from_shells
+from scdp_models.density.cartesian import CartesianGaussians, axis_tables, from_shells
+from scdp_models.density.compiled import is_compiled
 from scdp_models.density.grids import align_with_axes
 from scdp_models.density.interpolation import (
     AxisInterpolation,
@@ -29,7 +30,8 @@ from scdp_models.density.interpolation import (
     every_point,
     interpolate_axis,
 )
-from scdp_models.density.screening import shell_amplitudes, tail_radii
+from scdp_models.density.options import Accuracy
+from scdp_models.density.screening import shared_radii, shell_amplitudes, tail_radii
 from scdp_models.errors import DensityError
 from scdp_models.units import BOHR_TO_ANGSTROM
 
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from scdp_models.density.cartesian import CartesianGaussians
+    from scdp_models.density.options import Options
     from scdp_models.density.orbital import OrbitalDensity
+    from scdp_models.density.sharp import SharpShells
 
 __all__ = ["grid_slabs", "separable_density"]
 
@@ -49,8 +52,8 @@ _SMOOTH_SHARE = 0.6
 _LOG_ACCURACY = 22.0
 # Smooth values on more points than this are made anew for each slab instead of once.
 _LARGEST_COARSE_GRID = 2**25
-# A point has at most this many images of a centre nearer than one lattice vector.
-_NEAR_IMAGES = 8
+# Shells of which more than this many images meet at a point are summed over images in tables.
+_MANY_IMAGES = 2.0
 
 
 class _Smooth(NamedTuple):
@@ -67,7 +70,7 @@ class _Plan(NamedTuple):
 
     axes: Axes
     periods: Periods
-    sharp: CartesianGaussians
+    sharp: CartesianGaussians | SharpShells
     smooth: _Smooth | None
 
 
@@ -76,8 +79,7 @@ def separable_density(
     origin: ArrayLike,
     cell: ArrayLike,
     shape: Sequence[int],
-    *,
-    tolerance: float = 1e-6,
+    **options: Unpack[Options],
 ) -> NDArray[np.float64]:
     """Evaluate a density on a right-angled grid.
 
@@ -93,8 +95,8 @@ def separable_density(
     shape
         Points along the rows of `cell`; the point (i, j, k) stands at
         origin + (i/n1, j/n2, k/n3) @ cell.
-    tolerance
-        Largest error at any point, e/Å^3.
+    **options
+        Tolerance, cut-off and threads; see :class:`scdp_models.density.options.Options`.
 
     Returns
     -------
@@ -104,9 +106,10 @@ def separable_density(
     Raises
     ------
     DensityError
-        If the grid is not right-angled, or a lattice vector of the density runs askew to it.
+        If the grid is not right-angled, a lattice vector of the density runs askew to it, or a
+        cut-off is asked for without numba.
     """
-    plan = _prepare(density, origin, cell, shape, tolerance=tolerance)
+    plan = _prepare(density, origin, cell, shape, Accuracy.of(options))
     n_x, n_y, n_z = (len(x) for x in plan.axes)
     out = np.empty((n_x, n_y, n_z))
     step = max(1, CHUNK // (n_y * n_z))
@@ -122,14 +125,14 @@ def grid_slabs(
     cell: ArrayLike,
     shape: Sequence[int],
     *,
-    tolerance: float = 1e-6,
     slab: int = 32,
+    **options: Unpack[Options],
 ) -> Iterator[NDArray[np.float64]]:
     """Yield a density slab by slab along the first axis, for grids that do not fit in memory.
 
     Parameters
     ----------
-    density, origin, cell, shape, tolerance
+    density, origin, cell, shape, **options
         As in :func:`separable_density`.
     slab
         Thickness in points; the last slab may be thinner.
@@ -147,7 +150,7 @@ def grid_slabs(
     if slab < 1:
         msg = f"slab is {slab}; give at least one grid point"
         raise DensityError(msg)
-    plan = _prepare(density, origin, cell, shape, tolerance=tolerance)
+    plan = _prepare(density, origin, cell, shape, Accuracy.of(options))
     n_x, n_y, n_z = (len(x) for x in plan.axes)
     for start in range(0, n_x, slab):
         planes = slice(start, min(start + slab, n_x))
@@ -161,19 +164,40 @@ def _prepare(
     origin: ArrayLike,
     cell: ArrayLike,
     shape: Sequence[int],
-    *,
-    tolerance: float,
+    accuracy: Accuracy,
 ) -> _Plan:
     density, axes, periods = align_with_axes(density, origin, cell, shape)
-    smooth, sharp = _split(density, axes, periods, tolerance)
-    images = _NEAR_IMAGES if any(periods) else 1
-    radii = _radii(density, sharp, tolerance / 2 / images)
-    return _Plan(
-        axes=axes,
-        periods=periods,
-        sharp=from_shells(density, sharp, radii),
-        smooth=_smooth_part(density, smooth, axes, periods, tolerance / 2) if len(smooth) else None,
+    budget = accuracy.tolerance / 2
+    if not is_compiled():
+        if accuracy.cutoff is not None:
+            msg = "a cut-off on a grid needs numba; install it, or use method 'reference'"
+            raise DensityError(msg)
+        smooth, others = _split(density, axes, periods, accuracy.tolerance)
+        sharp = from_shells(density, others, shared_radii(density, others, budget))
+        coarse = _smooth_part(density, smooth, axes, periods, budget) if len(smooth) else None
+        return _Plan(axes, periods, sharp, coarse)
+    from scdp_models.density.sharp import SharpShells, prepare_shells
+
+    every = np.flatnonzero(shell_amplitudes(density) > 0)
+    radii = shared_radii(density, every, budget)
+    overlapping = np.zeros(len(every), dtype=bool)
+    if accuracy.cutoff is None:
+        overlapping = _images_met(radii, periods) > _MANY_IMAGES
+    smooth, others = every[overlapping], every[~overlapping]
+    spacing = np.linalg.norm(np.asarray(cell, float), axis=1) / np.asarray(shape)
+    prepared = prepare_shells(
+        density, others, radii[~overlapping], axes=axes, spacing=spacing, periods=periods
     )
+    loops = SharpShells(*prepared, accuracy.cutoff or np.inf, accuracy.threads)
+    coarse = _smooth_part(density, smooth, axes, periods, budget) if len(smooth) else None
+    return _Plan(axes, periods, loops, coarse)
+
+
+def _images_met(radii: NDArray[np.float64], periods: Periods) -> NDArray[np.float64]:
+    """Return how many images of a sphere hold a point, on average, along the periodic axes."""
+    lengths = [p for p in periods if p is not None]
+    volume = {0: 0.0, 1: 2.0, 2: np.pi, 3: 4 * np.pi / 3}[len(lengths)]
+    return np.asarray(volume * radii ** len(lengths) / np.prod(lengths))
 
 
 def _split(
@@ -197,16 +221,6 @@ def _split(
     return np.flatnonzero(smooth & present), np.flatnonzero(~smooth & present)
 
 
-def _radii(
-    density: OrbitalDensity, shells: NDArray[np.int64], budget: float
-) -> NDArray[np.float64]:
-    """Share a budget (e/Å^3) for neglected tails among shells; the largest boxes get most."""
-    weights = density.shell_exponents[shells] ** -1.5
-    thresholds = np.ones(len(density.shell_ls))
-    thresholds[shells] = budget * weights / weights.sum()
-    return tail_radii(density, thresholds)[shells]
-
-
 def _smooth_part(
     density: OrbitalDensity,
     shells: NDArray[np.int64],
@@ -228,7 +242,7 @@ def _smooth_part(
         chosen[0] = every_point(len(axes[0]))
     x, y, z = (points[c.points] for points, c in zip(axes, chosen, strict=True))
     if not any(periods):
-        gaussians = from_shells(density, shells, _radii(density, shells, 3 * share))
+        gaussians = from_shells(density, shells, shared_radii(density, shells, 3 * share))
     if chosen[0].is_identity:
         return _Smooth(gaussians, (x, y, z), chosen, None)
     values = np.zeros((len(x), len(y), len(z)))
@@ -263,8 +277,11 @@ def _fill(plan: _Plan, planes: slice, out: NDArray[np.float64]) -> None:
         out[...] = 0.0
     else:
         _interpolate(plan.smooth, plan.periods, planes, out)
-    axes = (plan.axes[0][planes], plan.axes[1], plan.axes[2])
-    add_gaussians(out, axes, plan.sharp, plan.periods)
+    if isinstance(plan.sharp, CartesianGaussians):
+        axes = (plan.axes[0][planes], plan.axes[1], plan.axes[2])
+        add_gaussians(out, axes, plan.sharp, plan.periods)
+    else:
+        plan.sharp.add_to(out, planes)
 
 
 def _interpolate(

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from scdp_models.density import separable
+from scdp_models.density.cartesian import CartesianGaussians
 from scdp_models.density.grids import grid_points
+from scdp_models.density.options import Accuracy
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.density.reference import pairwise_density
 from scdp_models.density.separable import grid_slabs, separable_density
@@ -26,6 +28,12 @@ ORIGIN = np.array([-3.1, -2.9, -3.3])
 BOX = np.diag([7.2, 6.8, 7.6])
 SHAPE = (36, 34, 38)
 LATTICE = np.diag([4.1, 5.2, 3.7])
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test with compiled loops and without."""
+    monkeypatch.setenv("SCDP_MODELS_NUMBA", "1" if request.param == "compiled" else "0")
 
 
 def _error(density: OrbitalDensity, *, tolerance: float = 1e-6, **grid: Any) -> float:
@@ -87,9 +95,12 @@ def test_grid_may_cover_other_parts_of_a_crystal(random_density: MakeDensity) ->
     assert _error(density, origin=[-11.0, 3.0, 17.0], cell=np.diag([9.0, 2.0, 5.0])) <= 1e-6
 
 
-def test_smooth_part_is_interpolated(random_density: MakeDensity) -> None:
+def test_smooth_part_is_interpolated(
+    random_density: MakeDensity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCDP_MODELS_NUMBA", "0")
     density = random_density(exponents=EXPONENTS)
-    plan = separable._prepare(density, ORIGIN, BOX, (72, 68, 76), tolerance=1e-6)
+    plan = separable._prepare(density, ORIGIN, BOX, (72, 68, 76), Accuracy())
     assert plan.smooth is not None
     n_chosen = [len(axis.points) for axis in plan.smooth.interpolation]
     assert all(n < 0.7 * total for n, total in zip(n_chosen, (72, 68, 76), strict=True))
@@ -125,9 +136,13 @@ def test_density_without_shells_is_zero() -> None:
     np.testing.assert_array_equal(separable_density(empty, ORIGIN, BOX, (4, 5, 6)), 0.0)
 
 
-def test_zero_coefficients_cost_nothing(random_density: MakeDensity) -> None:
-    plan = separable._prepare(random_density().scaled(0.0), ORIGIN, BOX, SHAPE, tolerance=1e-6)
+def test_zero_coefficients_cost_nothing(
+    random_density: MakeDensity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCDP_MODELS_NUMBA", "0")
+    plan = separable._prepare(random_density().scaled(0.0), ORIGIN, BOX, SHAPE, Accuracy())
     assert plan.smooth is None
+    assert isinstance(plan.sharp, CartesianGaussians)
     assert len(plan.sharp) == 0
 
 
