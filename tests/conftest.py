@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pymatgen.core import Molecule
 
@@ -167,3 +167,66 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         state=DensityNetwork(config, basis).state_dict(),
     )
     return save_checkpoint(tmp_path_factory.mktemp("model") / "tiny.safetensors", checkpoint)
+
+
+@pytest.fixture
+def official_run(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """Give a maker of run directories of the official layout, with weights of our test data.
+
+    Hyper-parameters and averages hold instances of classes that are gone when the file is read, as
+    if omegaconf and torch_ema were not installed. `extra` goes into the checkpoint as it is.
+    """
+    import json
+    from types import ModuleType
+
+    import torch
+    import yaml
+
+    def omegaconf_classes() -> dict[str, type]:
+        """Make the classes anew, in modules that only the pickler sees."""
+        made = {}
+        monkeypatch.setitem(sys.modules, "omegaconf", ModuleType("omegaconf"))
+        for path in ("base.ContainerMetadata", "dictconfig.DictConfig", "nodes.AnyNode"):
+            package, name = f"omegaconf.{path}".rsplit(".", 1)
+            module = sys.modules.get(package) or ModuleType(package)
+            made[name] = type(name, (), {"__module__": package})
+            setattr(module, name, made[name])
+            monkeypatch.setitem(sys.modules, package, module)
+        return made
+
+    def make(configuration: str = "A", *, ema: bool = True, extra: object = None) -> Path:
+        folder, data = tmp_path / f"run{configuration}", repository / "tests/data/scdp_reference"
+        folder.mkdir()
+        hparams = json.loads((data / f"cfg{configuration}_hparams.json").read_text())
+        metadata = hparams.pop("metadata")
+        (folder / "metadata.json").write_text(json.dumps(metadata))
+        config = {"core": {"storage_dir": "${core.expname}"}, "model": hparams}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        state = torch.load(data / f"cfg{configuration}_state_dict.pt", weights_only=True)
+        classes = omegaconf_classes()
+        section = classes["DictConfig"]()
+        section.__dict__.update(_metadata=classes["ContainerMetadata"](), _content={"a": int})
+        content = {
+            "epoch": 3,
+            "global_step": 40,
+            "state_dict": state,
+            "hyper_parameters": {"model": section, "beta": classes["AnyNode"]()},
+            "extra": extra,
+        }
+        if ema:
+            no_parameter = ("offset", "output_mask")
+            shadow = [
+                2 * tensor
+                for name, tensor in state.items()
+                if name.startswith("model.") and "_w3j_" not in name
+                and not name.endswith(no_parameter)
+            ]  # fmt: skip
+            content["ema_state_dict"] = {"decay": 0.995, "shadow_params": shadow}
+        torch.save(content, folder / "epoch=3-step=40.ckpt")
+        for package in [name for name in sys.modules if name.startswith("omegaconf")]:
+            monkeypatch.delitem(sys.modules, package)
+        return folder
+
+    return make

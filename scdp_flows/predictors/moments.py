@@ -23,7 +23,8 @@ def dipole_moment(
 ) -> NDArray[np.float64] | None:
     """Return the electric dipole moment of a molecule, shape ``(3,)``, e·Å.
 
-    It points from negative to positive. A crystal has none that its density alone would define.
+    It points from negative to positive. A crystal has none that its density alone would define;
+    nor has a molecule whose core charges are unknown, as they are to imported models.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def dipole_moment(
         The neutral atoms, whose electron counts are the charges of the cores.
     """
     numbers, positions, _, pbc = as_arrays(structure)
-    if any(pbc):
+    if any(pbc) or not atoms.atoms:
         return None
     charges = np.array([atoms.atom(number).n_electrons for number in numbers.tolist()])
     return np.asarray(charges @ positions - density.dipole())

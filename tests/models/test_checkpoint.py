@@ -21,6 +21,7 @@ from scdp_models.errors import CheckpointError
 from scdp_models.graph import build_graph
 from scdp_models.nn.config import NetworkConfig
 from scdp_models.nn.network import DensityNetwork
+from scdp_models.predict import pretrained_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +155,34 @@ def test_a_missing_field_is_named(saved: Path, field: str) -> None:
 def test_impossible_fields_are_refused(saved: Path, field: str, value: Any, said: str) -> None:
     _edit_header(saved, lambda header: header.update({field: value}))
     _assert_refused(saved, said)
+
+
+def test_version_one_is_upgraded(checkpoint: Checkpoint, saved: Path) -> None:
+    old = ("trunk", "target", "n_layers", "n_channels", "lmax", "cutoff", "n_radial")
+
+    def make_old(header: dict[str, Any]) -> None:
+        header["version"] = 1
+        header["network"] = {name: header["network"][name] for name in (*old, "radial_hidden")}
+
+    _edit_header(saved, make_old)
+    loaded = load_checkpoint(saved)
+    assert loaded.network == checkpoint.network
+    assert loaded.header()["version"] == FORMAT_VERSION == 2
+    loaded.build()
+
+
+def test_the_stored_model_of_version_one_still_works() -> None:
+    path = pretrained_path()
+    with safe_open(path, framework="pt") as stream:
+        assert json.loads(stream.metadata()["scdp"])["version"] == 1
+    graph = build_graph([8, 1, 1], WATER, 5.0).to(torch.float32)
+    assert bool(torch.isfinite(load_checkpoint(path).build()(graph)).all())
+
+
+@pytest.mark.parametrize("version", [0, -3])
+def test_versions_that_never_were_are_refused(saved: Path, version: int) -> None:
+    _edit_header(saved, lambda header: header.update(version=version))
+    _assert_refused(saved, f"version {version}")
 
 
 def test_weights_of_another_shape_are_refused(saved: Path) -> None:

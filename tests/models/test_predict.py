@@ -99,6 +99,22 @@ def test_the_excess_is_what_the_projection_took_away() -> None:
     assert free.density.n_electrons() == pytest.approx(8 + free.excess_electrons)
 
 
+@pytest.mark.parametrize("target", ["delta", "total"])
+def test_scaled_exponents_are_those_of_the_density(target: str) -> None:
+    checkpoint = _checkpoint(target=target, scale_exponents=True)
+    state = dict(checkpoint.state)
+    state["exponents.bias"] = torch.linspace(-1, 1, state["exponents.bias"].numel()).view(3, -1)
+    model = Model(replace(checkpoint, state=state), "float64")
+    water, twice = model.predict_batch([WATER, METHANOL])[0].density, model.predict(*WATER)
+    fixed = Model(_checkpoint(target=target), "float64").predict(*WATER)
+    ratio = water.shell_exponents / fixed.shell_exponents
+    assert 0.5 < ratio.min() < 0.95
+    assert 1.05 < ratio.max() < 2
+    np.testing.assert_allclose(water.coefficients, twice.coefficients, rtol=1e-11, atol=1e-11)
+    assert water.n_electrons() == pytest.approx(8, abs=1e-9)
+    assert_equivariant(model.predict, *METHANOL[:2], tolerance=1e-10)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_batch_gives_what_single_predictions_give(dtype: str) -> None:
     model = Model(_checkpoint(midpoints="smaller"), dtype)
@@ -121,7 +137,7 @@ def test_long_lists_go_through_in_parts(
     whole = model.predict_batch(geometries)
     sizes, forward = [], model._forward
 
-    def spy(batch: AtomGraph) -> tuple[torch.Tensor, torch.Tensor]:
+    def spy(batch: AtomGraph) -> Any:
         sizes.append(batch.n_structures)
         return forward(batch)
 

@@ -9,6 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.predictors.moments import dipole_moment
+from scdp_models.density.atomic import AtomicReference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +34,8 @@ def test_a_crystal_has_no_moment_of_its_own(tiny_checkpoint: Path) -> None:
     predictor = AtomicPredictor(model=str(tiny_checkpoint))
     crystal = Structure(Lattice.cubic(4.0), ["C"], [[0, 0, 0]])
     assert dipole_moment(predictor.predict(crystal), crystal, predictor.atoms()) is None
+
+
+def test_unknown_core_charges_give_no_moment(tiny_checkpoint: Path, water: Molecule) -> None:
+    density = AtomicPredictor(model=str(tiny_checkpoint)).predict(water)
+    assert dipole_moment(density, water, AtomicReference("none", {})) is None

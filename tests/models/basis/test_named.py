@@ -26,6 +26,7 @@ def test_lean_names(spec: str, expected: object) -> None:
 def test_even_tempered_names() -> None:
     assert basis_from_spec("etb", [8]) == even_tempered_basis([8])
     assert basis_from_spec("etb-1.3+vo", [8]) == even_tempered_basis([8], beta=1.3, midpoints=True)
+    assert basis_from_spec("etb-2.0+o", [8]).for_species(0) == even_tempered_basis([8]).species[8]
     cut = basis_from_spec("etb-2.0-max60", [8]).for_species(8)
     assert max(cut.exponents) <= 60 < max(basis_from_spec("etb", [8]).for_species(8).exponents)
 

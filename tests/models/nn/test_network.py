@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     Molecule = tuple[np.ndarray, np.ndarray]
     MakeNetwork = Callable[..., DensityNetwork]
 
+ESCN = {"trunk": "escn", "n_layers": 1, "n_hidden": 6, "edge_channels": 5, "distance_spacing": 0.2}
+LEGACY = {**ESCN, "mode": "legacy", "activation": "s2", "readout": "tensor_product"}
 WATER = (np.array([8, 1, 1]), np.array([[0.0, 0, 0], [0, 0, 0.96], [0.93, 0, -0.24]]))
 
 
@@ -52,10 +55,13 @@ def _predictor(
     def predict(numbers: np.ndarray, positions: np.ndarray) -> OrbitalDensity:
         graph = _graph(network, numbers, positions)
         with torch.no_grad():
-            flat = network(graph.to(dtype))
-        return OrbitalDensity.from_basis(
+            flat, factors = network.predict_parts(graph.to(dtype))
+        density = OrbitalDensity.from_basis(
             network.basis, graph.numbers, graph.positions, coefficients=flat
         )
+        if factors is None:
+            return density
+        return replace(density, shell_exponents=factors.numpy() * density.shell_exponents)
 
     return predict
 
@@ -181,3 +187,62 @@ def test_unknown_elements_are_listed_with_the_known_ones(make_network: MakeNetwo
     for number in (9, 26, 92, -1):
         with pytest.raises(GraphError, match=rf"\[{number}\]; it covers \[1, 6, 8\]"):
             network.species(torch.tensor([8, number]))
+
+
+@pytest.mark.parametrize("readout", ["linear", "tensor_product"])
+@pytest.mark.parametrize("scaled", [False, True], ids=["fixed", "scaled"])
+@pytest.mark.parametrize("settings", [{}, ESCN], ids=["compact", "escn"])
+def test_every_combination_has_the_symmetries_of_a_density(
+    make_network: MakeNetwork,
+    molecule: Molecule,
+    settings: dict[str, Any],
+    readout: str,
+    scaled: bool,
+) -> None:
+    electrons = {1: 1.0, 6: 4.0, 8: 6.0}
+    network = make_network(electrons=electrons, readout=readout, scale_exponents=scaled, **settings)
+    predict = _predictor(network)
+    assert_equivariant(predict, *molecule, tolerance=1e-10)
+    assert_permutation_equivariant(predict, *molecule, tolerance=1e-10)
+    assert_size_consistent(predict, molecule, WATER, 30.0, tolerance=1e-10)
+    assert predict(*molecule).n_electrons() == pytest.approx(12, abs=1e-10)
+
+
+def test_factors_and_coefficients_come_from_one_pass(
+    make_network: MakeNetwork, molecule: Molecule
+) -> None:
+    network, calls = make_network(scale_exponents=True), list[int]()
+    network.trunk.register_forward_hook(lambda *_: calls.append(1))
+    graph = _graph(network, *molecule)
+    coefficients, factors = network.predict_parts(graph)
+    assert len(calls) == 1
+    assert factors is not None
+    assert len(factors) == sum(network.basis.for_species(int(z)).n_shells for z in graph.numbers)
+    assert torch.equal(network(graph), coefficients)
+    alone = network.exponent_factors(graph)
+    assert alone is not None
+    assert torch.equal(alone, factors)
+    assert make_network().exponent_factors(graph) is None
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["fixed", "scaled"])
+def test_a_fresh_published_network_can_be_trained(
+    make_network: MakeNetwork, molecule: Molecule, scaled: bool
+) -> None:
+    settings = {**LEGACY, "n_layers": 2, "project_charge": False}
+    network = make_network(**settings, scale_exponents=scaled)
+    flat, factors = network.predict_parts(collate([_graph(network, *molecule)]))
+    assert (factors is not None) == scaled
+    loss = (flat**2).sum() + (0 if factors is None else (factors**2).sum())
+    loss.backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    # Features of the first layer are scalars: its convolutions of m > 0 have nothing to do.
+    assert all("layer_blocks.0" in name and "so2_conv" in name for name in silent)
+
+
+def test_the_published_network_is_not_size_consistent(
+    make_network: MakeNetwork, molecule: Molecule
+) -> None:
+    predict = _predictor(make_network(**LEGACY, project_charge=False))
+    with pytest.raises(AssertionError, match="relative errors"):
+        assert_size_consistent(predict, molecule, WATER, 30.0, tolerance=1e-3)

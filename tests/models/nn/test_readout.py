@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,15 @@ import torch
 from scdp_models.basis.shells import BasisSet, ElementBasis
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.graph import AtomGraph, build_graph
-from scdp_models.nn.readout import ChargeProjection, Readout, function_columns
-from scdp_models.nn.whitening import ShellTransform
+from scdp_models.nn.readout import (
+    ChargeProjection,
+    ProductReadout,
+    PublishedReadout,
+    Readout,
+    function_columns,
+)
+from scdp_models.nn.whitening import ShellTransform, neutral_direction
+from scdp_models.units import BOHR_TO_ANGSTROM
 
 BASIS = BasisSet(
     "two",
@@ -49,7 +58,8 @@ def test_shells_above_the_network_get_zero() -> None:
     assert float(rows[:, 5:].abs().max()) == 0
 
 
-def test_the_whitening_is_undone() -> None:
+@pytest.mark.parametrize("kind", [Readout, ProductReadout])
+def test_the_whitening_is_undone(kind: type[Readout | ProductReadout]) -> None:
     whitening = {
         (z, l): ShellTransform(
             (1 + l) * np.eye(shells.count(l)), np.full(shells.count(l), 7.0 * (l == 0))
@@ -57,13 +67,71 @@ def test_the_whitening_is_undone() -> None:
         for z, shells in BASIS.species.items()
         for l in sorted(set(shells.ls))
     }
-    plain, scaled = Readout(BASIS, 3, 2).double(), Readout(BASIS, 3, 2, whitening).double()
-    scaled.weights.load_state_dict(plain.weights.state_dict())
+    plain, scaled = kind(BASIS, 3, 2).double(), kind(BASIS, 3, 2, whitening).double()
+    learnt = {name for name, _ in plain.named_parameters()}
+    weights = {n: t for n, t in plain.state_dict().items() if n in learnt}
+    scaled.load_state_dict(weights, strict=False)
     features, species = torch.randn(2, 3, 9, dtype=torch.float64), torch.tensor([0, 1])
     z, c = plain(features, species).detach(), scaled(features, species).detach()
     torch.testing.assert_close(c[1, :2], z[1, :2] + 7)
     torch.testing.assert_close(c[:, 2:5], 2 * z[:, 2:5])
     torch.testing.assert_close(c[:, 5:], 3 * z[:, 5:])
+
+
+def test_products_reach_shells_above_the_features() -> None:
+    rows = ProductReadout(BASIS, 3, 1).double()(
+        torch.randn(2, 3, 4, dtype=torch.float64), torch.tensor([0, 1])
+    )
+    assert rows.shape == (2, 15)
+    assert float(rows[1, 5:].abs().min()) > 0
+    assert not bool(rows[0, 5:].any())  # hydrogen has no such shells
+
+
+def test_published_coefficients_are_in_our_units() -> None:
+    readout = PublishedReadout(BASIS, 3, 2).double()
+    readout.scale.fill_(0.7)
+    features, species = torch.randn(3, 3, 9, dtype=torch.float64), torch.tensor([0, 1, 1])
+    structure = torch.tensor([0, 0, 1])
+    ratio = readout(features, species, structure) / readout.published(features, species, structure)
+    expected = 0.7 * BOHR_TO_ANGSTROM**3 * np.sqrt(4 * np.pi)
+    torch.testing.assert_close(ratio[:, 0], torch.full((3,), expected, dtype=torch.float64))
+    torch.testing.assert_close(ratio[:, 2:5] * np.sqrt(3), ratio[:, :1].expand(3, 3))
+
+
+def test_published_coefficients_depend_on_the_size_of_the_structure() -> None:
+    readout = PublishedReadout(BASIS, 3, 2).double()
+    features, species = torch.randn(2, 3, 9, dtype=torch.float64), torch.tensor([0, 1])
+    together = readout.published(features, species, torch.tensor([0, 0]))
+    apart = readout.published(features, species, torch.tensor([0, 1]))
+    torch.testing.assert_close(apart[0], together[0] * (19 / 4) ** 0.5)
+
+
+@pytest.mark.parametrize("wanted", [[0.0] * 5, [1.0, 6.0, 6.0, 1.0, 1.0]])
+def test_scaled_exponents_keep_the_electron_count(graph: AtomGraph, wanted: list[float]) -> None:
+    projection, (_, columns) = ChargeProjection(BASIS), function_columns(BASIS)
+    species, factors = torch.tensor([0, 1, 1, 0, 0]), 0.5 + 1.5 * torch.rand(5, 5).double()
+    rows, target = torch.randn(5, 15, dtype=torch.float64), torch.tensor(wanted).double()
+    rows = projection(rows, species, graph, target, factors)
+    numbers = graph.numbers.tolist()
+    flat = torch.cat([rows[i, columns[z]] for i, z in enumerate(numbers)])
+    density = OrbitalDensity.from_basis(
+        BASIS, graph.numbers.numpy(), graph.positions.numpy(), coefficients=flat.numpy()
+    )
+    own = [factors[i, : BASIS.for_species(z).n_shells].numpy() for i, z in enumerate(numbers)]
+    scaled = replace(density, shell_exponents=np.concatenate(own) * density.shell_exponents)
+    assert scaled.n_electrons() == pytest.approx(sum(wanted), abs=1e-11)
+    assert abs(density.n_electrons() - sum(wanted)) > 1e-3
+
+
+def test_equal_factors_take_up_charge_as_the_scaled_metric_says() -> None:
+    projection, species = ChargeProjection(BASIS), torch.tensor([1])
+    graph, one = build_graph([8], [[0, 0, 0]], 5.0), torch.ones(1, dtype=torch.float64)
+    zeros = torch.zeros(1, 15, dtype=torch.float64)
+    moved = projection(zeros, species, graph, one, torch.full((1, 5), 1.3).double())[0, :2]
+    shells = BASIS.for_species(8)
+    scaled = ElementBasis(shells.ls, tuple(1.3 * a for a in shells.exponents))
+    along, charges = neutral_direction(scaled)
+    np.testing.assert_allclose(moved, along / (along @ charges), rtol=1e-6)
 
 
 def test_held_electrons_are_the_integral_of_the_density(graph: AtomGraph) -> None:

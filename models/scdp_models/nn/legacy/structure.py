@@ -67,9 +67,11 @@ def published_edges(
     reach = float(np.nextafter(cutoff, np.inf))
     pairs = find_neighbours(points, reach, cell=cell, pbc=(pbc,) * 3, smallest=0.0)
     vectors = points[pairs.source] + pairs.shift - points[pairs.target]
-    apart = (vectors**2).sum(axis=1) > _SAME_PLACE
-    ends = np.stack([pairs.source[apart], pairs.target[apart]])
-    return PublishedEdges(ends, -pairs.shift[apart])
+    apart = np.flatnonzero((vectors**2).sum(axis=1) > _SAME_PLACE)
+    # Our shifts are the opposite ones, so that images come the other way round.
+    order = apart[np.lexsort((-apart, pairs.source[apart], pairs.target[apart]))]
+    ends = np.stack([pairs.source[order], pairs.target[order]])
+    return PublishedEdges(ends, -pairs.shift[order])
 
 
 def _bond_factor(pair: frozenset[int]) -> float:
