@@ -44,7 +44,7 @@ format: $(READY) ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 # Not among them: what the scripts share, and the one that makes the shipped checkpoint.
-BENCHMARKS := $(filter-out %/results_file.py %/pretrained_model.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out %/results_file.py %/pretrained_model.py $(wildcard benchmarks/ablation*.py),$(wildcard benchmarks/*.py))
 
 bench: $(READY) ## run every benchmark (BENCH=--quick: in a minute each)
 	@set -e; for script in $(BENCHMARKS); do \

@@ -39,12 +39,17 @@ class StartErrors:
     ----------
     run
         The converged calculation. Its quadrature grid is used, at least of level 1.
+
+    Attributes
+    ----------
+    mean_field
+        PySCF's object of the calculation.
     """
 
     def __init__(self, run: ScfRun) -> None:
         from pyscf.dft import Grids
 
-        self._mf, self._dm = run.mf, run.dm
+        self.mean_field, self._dm = run.mf, run.dm
         self._grids = Grids(run.mf.mol)
         self._grids.level = max(1, run.mf.grids.level)
         self._grids.build()
@@ -68,7 +73,7 @@ class StartErrors:
 
     def coulomb(self, density: OrbitalDensity) -> float:
         """Return (d|d)/2 in Hartree of a density's error d, exactly."""
-        mol, energy = self._mf.mol, self._energy
+        mol, energy = self.mean_field.mol, self._energy
         return coulomb_error(mol, density, self._dm, coulomb_energy_ha=energy)
 
     def coulomb_of_matrix(self, dm: NDArray[np.float64]) -> float:
@@ -80,12 +85,12 @@ class StartErrors:
         return 100 * float(weights @ abs(values - self._exact) / (weights @ abs(self._exact)))
 
     def _coulomb_energy(self, dm: NDArray[np.float64]) -> float:
-        return 0.5 * float(np.einsum("ij,ji->", self._mf.get_j(self._mf.mol, dm), dm))
+        return 0.5 * float(np.einsum("ij,ji->", self.mean_field.get_j(self.mean_field.mol, dm), dm))
 
     def _orbital_density(self, dm: NDArray[np.float64]) -> NDArray[np.float64]:
         points, out = self._grids.coords, []
         for begin in range(0, len(points), _BLOCK):
-            ao = self._mf.mol.eval_gto("GTOval_sph", points[begin : begin + _BLOCK])
+            ao = self.mean_field.mol.eval_gto("GTOval_sph", points[begin : begin + _BLOCK])
             out.append(np.einsum("pi,pi->p", ao @ dm, ao))
         return np.concatenate(out)
 
