@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scdp_flows import __version__
+from scdp_flows.cli.dataset import dataset
 from scdp_flows.cli.demo import demo
 from scdp_flows.cli.evaluate import evaluate
 from scdp_flows.cli.group import ScdpGroup
@@ -17,6 +18,7 @@ from scdp_flows.cli.model import model
 from scdp_flows.cli.predict import predict
 from scdp_flows.cli.report import report
 from scdp_flows.cli.seed import seed
+from scdp_flows.cli.store import store
 from scdp_flows.cli.train import train
 
 __all__ = ["app"]
@@ -44,7 +46,9 @@ for _command, _example in _EXAMPLES.items():
     app.command(
         epilog=f"Example: {_example}", no_args_is_help=_command in {label, ingest, predict}
     )(_command)
+app.add_typer(dataset, name="dataset")
 app.add_typer(model, name="model")
+app.add_typer(store, name="store")
 
 
 def _print_version(wanted: bool) -> None:

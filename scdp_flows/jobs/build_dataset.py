@@ -10,23 +10,28 @@ from jobflow import job
 
 from scdp_flows.errors import DatasetError, KindMismatchError
 from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.curate import select
 from scdp_flows.jobs.fit_basis import fit_basis
+from scdp_flows.jobs.groups import group_of
 from scdp_flows.jobs.samples import Recipe, common_reference, pack_stored
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.kind import DensityKind
 from scdp_flows.parallel import map_parallel
 from scdp_flows.progress import track
 from scdp_flows.schemas.dataset import AtomCounts, DatasetDoc, DatasetMember
+from scdp_flows.schemas.identity import symbols
 from scdp_flows.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from scdp_flows.jobs.groups import Grouping
+    from scdp_flows.schemas.dataset import Split
     from scdp_flows.schemas.density import BlobReference, DensityDoc
     from scdp_flows.stores.densities import DensityStore
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["BuildDatasetMaker", "count_shards"]
+__all__ = ["BuildDatasetMaker", "common_kind", "count_shards", "find_labels", "iterate_labels"]
 
 _MODELLED = ("train", "validation")
 
@@ -48,6 +53,9 @@ class BuildDatasetMaker(StepMaker):
     """Whether a model learns the difference to superposed atoms or the density itself."""
     split: SplitRule = field(default_factory=SplitRule)
     """Which structures are held out."""
+    stored_split: str | None = None
+    """Name or identifier of a split in the store, which then decides instead of the rule; labels
+    that it does not name are left out."""
     keep_grid: bool = False
     """Whether grids go along; the loss ``grid_mae`` needs them."""
     shard_size: int = 16
@@ -62,8 +70,12 @@ class BuildDatasetMaker(StepMaker):
         *,
         test_ids: Sequence[str] | None = None,
         criteria: Mapping[str, Any] | None = None,
+        exclude: Mapping[str, Any] | None = None,
     ) -> DatasetDoc:
         """Build a dataset.
+
+        Labels are read one at a time and a shard holds ``shard_size`` of them, so that a dataset
+        may be larger than the memory.
 
         Parameters
         ----------
@@ -73,6 +85,8 @@ class BuildDatasetMaker(StepMaker):
             Labels that are for testing alone; the rule then takes no others for that.
         criteria
             MongoDB query of the density store: what it finds is added.
+        exclude
+            MongoDB query for what is left out again of what ``criteria`` finds.
 
         Raises
         ------
@@ -84,10 +98,11 @@ class BuildDatasetMaker(StepMaker):
             If there is no label with an identifier.
         """
         with self.open_stores() as stores:
-            docs = find_labels(
-                stores.densities, [*(density_ids or ()), *(test_ids or ())], criteria
+            ids = [*(density_ids or ()), *(test_ids or ())]
+            docs = iterate_labels(stores.densities, ids, criteria, exclude)
+            planned = self._plan(docs, test_ids, stores).updated(
+                query=dict(criteria or {}), exclude=dict(exclude or {})
             )
-            planned = self._plan(docs, test_ids, stores, criteria)
             known = next(stores.datasets.query({"dataset_id": planned.dataset_id}), None)
             if known is not None:
                 return stores.datasets.put(known.updated(name=self.dataset_name))
@@ -95,19 +110,16 @@ class BuildDatasetMaker(StepMaker):
             return stores.datasets.put(planned.updated(shards=shards))
 
     def _plan(
-        self,
-        docs: list[DensityDoc],
-        test_ids: Sequence[str] | None,
-        stores: Stores,
-        criteria: Mapping[str, Any] | None,
+        self, docs: Iterator[DensityDoc], test_ids: Sequence[str] | None, stores: Stores
     ) -> DatasetDoc:
         """Return the document of the dataset without its shards."""
-        kind = common_kind(docs)
-        members = self._members(docs, test_ids)
-        elements = sorted({element for doc in docs for element in doc.elements})
-        basis = fit_basis(self.basis, {number for doc in docs for number in doc.numbers})
+        chosen, split_id = _stored_places(stores, self.stored_split)
+        labels = _Labels(self.split.by)
+        reference = common_reference(labels.noting(docs, chosen), stores.blobs)
+        kind = labels.kind()
+        basis = fit_basis(self.basis, labels.numbers)
         return DatasetDoc.from_members(
-            members,
+            self._members(labels, test_ids, chosen),
             target={
                 "target": self.target,
                 "basis": basis.name,
@@ -117,28 +129,32 @@ class BuildDatasetMaker(StepMaker):
             name=self.dataset_name,
             kind=kind.as_dict(),
             kind_key=kind.key(),
-            elements=elements,
-            n_atoms=AtomCounts.from_counts([doc.n_atoms for doc in docs]),
+            elements=sorted(symbols(sorted(labels.numbers))),
+            n_atoms=AtomCounts.from_counts(labels.n_atoms),
             basis=basis.to_dict(),
-            reference=common_reference(docs, stores.blobs),
-            query=dict(criteria or {}),
+            reference=reference,
+            split_id=split_id,
         )
 
     def _members(
-        self, docs: list[DensityDoc], test_ids: Sequence[str] | None
+        self,
+        labels: _Labels,
+        test_ids: Sequence[str] | None,
+        chosen: Mapping[str, Split] | None,
     ) -> list[DatasetMember]:
         listed = None if test_ids is None else set(test_ids)
         if self.split.test_tag is not None:
-            tagged = {doc.density_id for doc in docs if self.split.test_tag in doc.tags}
-            listed = tagged | (listed or set())
-        places = self.split.divide(((doc.density_id, doc.structure_hash) for doc in docs), listed)
-        if "train" not in places.values():
+            listed = labels.tagged(self.split.test_tag) | (listed or set())
+        places = chosen or self.split.divide(labels.groups.items(), listed)
+        used = [places[density_id] for density_id in labels.groups]
+        if "train" not in used:
             raise DatasetError(
-                f"dataset {self.dataset_name!r}: of {len(docs)} labels none is left for training; "
+                f"dataset {self.dataset_name!r}: of {len(used)} labels none is left for training; "
                 "give more labels, fewer test_ids, or smaller fractions in the field split"
             )
         return [
-            DatasetMember(density_id=doc.density_id, split=places[doc.density_id]) for doc in docs
+            DatasetMember(density_id=density_id, split=place)
+            for density_id, place in zip(labels.groups, used, strict=True)
         ]
 
     def _pack(self, planned: DatasetDoc, stores: Stores) -> list[BlobReference]:
@@ -156,6 +172,57 @@ class BuildDatasetMaker(StepMaker):
         processes = self.n_processes or get_settings().N_PROCESSES
         made = map_parallel(pack_stored, tasks, n_processes=processes if len(groups) > 1 else 1)
         return list(track(made, "pack dataset", total=len(groups)))
+
+
+class _Labels:
+    """Remember of each label what a dataset needs, and let go of the rest."""
+
+    def __init__(self, by: Grouping) -> None:
+        self._by = by
+        self.groups: dict[str, str] = {}
+        self.n_atoms: list[int] = []
+        self.numbers: set[int] = set()
+        self._tags: dict[str, set[str]] = {}
+        self._kinds: dict[str, DensityKind] = {}
+        self._counts: Counter[str] = Counter()
+
+    def noting(
+        self, docs: Iterable[DensityDoc], chosen: Mapping[str, Split] | None
+    ) -> Iterator[DensityDoc]:
+        """Pass on the labels that are chosen, all if none are, and remember them."""
+        for doc in docs:
+            if chosen is not None and doc.density_id not in chosen:
+                continue
+            self.groups[doc.density_id] = group_of(doc, self._by)
+            self.n_atoms.append(doc.n_atoms)
+            self.numbers.update(doc.numbers)
+            for tag in doc.tags:
+                self._tags.setdefault(tag, set()).add(doc.density_id)
+            if doc.kind_key not in self._kinds:
+                self._kinds[doc.kind_key] = DensityKind.from_dict(doc.kind)
+            self._counts[doc.kind_key] += 1
+            yield doc
+
+    def tagged(self, tag: str) -> set[str]:
+        """Return the labels that have a tag."""
+        return self._tags.get(tag, set())
+
+    def kind(self) -> DensityKind:
+        """Return the kind that all labels are of."""
+        if not self._kinds:
+            raise DatasetError(
+                "the stored split names none of the labels; correct the query or the split"
+            )
+        return _only_kind(self._kinds, self._counts)
+
+
+def _stored_places(
+    stores: Stores, name: str | None
+) -> tuple[dict[str, Split], str] | tuple[None, None]:
+    if name is None:
+        return None, None
+    split = stores.curation.splits.get_named(name)
+    return stores.curation.load_split(split), split.split_id
 
 
 def count_shards(dataset: DatasetDoc) -> tuple[int, int]:
@@ -179,7 +246,17 @@ def count_shards(dataset: DatasetDoc) -> tuple[int, int]:
 def find_labels(
     densities: DensityStore, density_ids: Sequence[str], criteria: Mapping[str, Any] | None = None
 ) -> list[DensityDoc]:
-    """Return labels by identifier and by query, each once, in this order.
+    """Return labels by identifier and by query, each once; see :func:`iterate_labels`."""
+    return list(iterate_labels(densities, density_ids, criteria))
+
+
+def iterate_labels(
+    densities: DensityStore,
+    density_ids: Sequence[str],
+    criteria: Mapping[str, Any] | None = None,
+    exclude: Mapping[str, Any] | None = None,
+) -> Iterator[DensityDoc]:
+    """Yield labels by identifier and by query, each once, in this order, one at a time.
 
     Parameters
     ----------
@@ -189,6 +266,8 @@ def find_labels(
         Identifiers, all of which must exist.
     criteria
         MongoDB query for more; refused structures are left out.
+    exclude
+        MongoDB query for what is left out again of those.
 
     Raises
     ------
@@ -197,22 +276,25 @@ def find_labels(
     UnknownNameError
         If there is no label with an identifier.
     """
-    docs = {density_id: densities.get(density_id) for density_id in density_ids}
-    for doc in docs.values():
+    named = dict.fromkeys(density_ids)
+    for density_id in named:
+        doc = densities.get(density_id)
         if doc.status != "ok":
             raise DatasetError(
                 f"density {doc.density_id} ({doc.formula}) was refused: {doc.reason}; leave it out"
             )
-    if criteria is not None:
-        found = densities.query({**criteria, "status": "ok"})
-        docs |= {doc.density_id: doc for doc in found if doc.density_id not in docs}
-    if not docs:
+        yield doc
+    found = 0
+    for doc in select(densities, criteria, exclude) if criteria is not None else ():
+        if doc.density_id not in named:
+            found += 1
+            yield doc
+    if not named and not found:
         asked = f"the query {dict(criteria)} finds nothing" if criteria else "none were named"
         raise DatasetError(
             f"there are no labels: {asked} in {densities.documents.store.name}; label or ingest "
             "structures first, or correct the query"
         )
-    return list(docs.values())
 
 
 def common_kind(docs: Sequence[DensityDoc]) -> DensityKind:
@@ -224,7 +306,10 @@ def common_kind(docs: Sequence[DensityDoc]) -> DensityKind:
         If there are several.
     """
     kinds = {doc.kind_key: DensityKind.from_dict(doc.kind) for doc in docs}
-    counts = Counter(doc.kind_key for doc in docs)
+    return _only_kind(kinds, Counter(doc.kind_key for doc in docs))
+
+
+def _only_kind(kinds: Mapping[str, DensityKind], counts: Mapping[str, int]) -> DensityKind:
     first, *others = sorted(kinds, key=lambda key: -counts[key])
     for other in others:
         differences = [

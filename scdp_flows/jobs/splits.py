@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from monty.json import MSONable
 
-from scdp_flows.errors import SettingsError
+from scdp_flows.errors import SettingsError, UnknownNameError
+from scdp_flows.jobs.groups import Grouping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +23,9 @@ __all__ = ["SplitRule"]
 class SplitRule(MSONable):
     """Say which structures are held out.
 
-    A structure's place follows from its own hash: it keeps it when structures are added or the
-    order changes, and one structure labelled twice never stands on both sides.
+    A structure's place follows from its own hash, or from that of the group that it belongs to: it
+    keeps it when structures are added or the order changes, and one structure labelled twice never
+    stands on both sides. Groups are of different sizes, so the fractions are met only on average.
 
     Raises
     ------
@@ -44,9 +46,13 @@ class SplitRule(MSONable):
     """Densities with this tag are for testing, and no others."""
     salt: str = ""
     """Another text gives another division."""
+    by: Grouping = "structure"
+    """What stays together: see :data:`scdp_flows.jobs.groups.Grouping`."""
 
     def __post_init__(self) -> None:
         """Check the fractions."""
+        if self.by not in get_args(Grouping):
+            raise SettingsError(str(UnknownNameError(self.by, get_args(Grouping), what="grouping")))
         for name in ("validation", "test"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -73,12 +79,12 @@ class SplitRule(MSONable):
         """Return where each density belongs.
 
         Where test or validation structures are wanted and chance gives none, the training
-        structure with the lowest hash goes there, as long as others remain.
+        group with the lowest hash goes there, as long as others remain.
 
         Parameters
         ----------
         structures
-            Pairs of density identifier and structure hash.
+            Pairs of density identifier and structure hash, or label of its group.
         listed
             Density identifiers of the test structures; None if there is no list.
         """
@@ -101,11 +107,15 @@ class SplitRule(MSONable):
         pairs: list[tuple[str, str]],
         places: dict[str, Split],
     ) -> None:
-        """Move one structure where one is wanted and none is."""
-        trained = [pair for pair in pairs if places[pair[0]] == "train"]
+        """Move one group where one is wanted and none is."""
+        trained = {group for density_id, group in pairs if places[density_id] == "train"}
         if fraction > 0 and purpose not in places.values() and len(trained) > 1:
-            first = min(trained, key=lambda pair: self._share(pair[1], purpose))
-            places[first[0]] = purpose
+            first = min(trained, key=lambda group: self._share(group, purpose))
+            places |= {
+                density_id: purpose
+                for density_id, group in pairs
+                if group == first and places[density_id] == "train"
+            }
 
     def _share(self, structure_hash: str, purpose: str) -> float:
         """Return a number between 0 and 1 that depends on nothing but its arguments."""

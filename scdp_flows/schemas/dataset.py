@@ -75,6 +75,14 @@ class DatasetDoc(ScdpDoc):
     query: dict[str, Any] = Field(
         default_factory=dict, description="Query of the density store that found the members."
     )
+    exclude: dict[str, Any] = Field(
+        default_factory=dict, description="Query whose densities were left out of those found."
+    )
+    split_id: str | None = Field(default=None, description="Stored split that placed the members.")
+    version: int = Field(default=1, ge=1, description="Counts the datasets of this name, from 1.")
+    previous: str | None = Field(
+        default=None, description="dataset_id of the version before, None for the first."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

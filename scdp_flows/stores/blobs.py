@@ -83,6 +83,10 @@ class BlobStore(ABC):
         """
 
     @abstractmethod
+    def last_used(self, blob: StoredBlob) -> float:
+        """Return when a blob was last put or kept, as ``clock`` counts; infinity if it is gone."""
+
+    @abstractmethod
     def clock(self) -> float:
         """Return the time in s since 1970 by which the store dates what it keeps."""
 

@@ -91,6 +91,22 @@ class SqliteFile:
         self._handle = None
 
     @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for the time of a block and lend the connection, for reading.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be opened or read.
+        """
+        self.open()
+        try:
+            with self.reading() as connection:
+                yield connection
+        finally:
+            self.close()
+
+    @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection for statements that fetch all their rows before the block ends.
 

@@ -9,7 +9,7 @@ from scdp_flows.schemas.dataset import DatasetDoc
 from scdp_flows.stores.documents import DocumentStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from maggma.core import Store
     from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["DatasetStore"]
 
 Arrays = dict[str, "NDArray[Any]"]
+# What may change although a model was trained on it: how it is called, and who wrote it when.
+_LABELS = {"name", "provenance"}
 
 
 class DatasetStore:
@@ -30,14 +32,22 @@ class DatasetStore:
         A connected maggma store with the key ``dataset_id``.
     blobs
         Where the shards go.
+    users
+        Names the models that were trained on a dataset; None: nobody knows of any.
     """
 
-    def __init__(self, store: Store, blobs: BlobStore) -> None:
+    def __init__(
+        self, store: Store, blobs: BlobStore, users: Callable[[str], list[str]] | None = None
+    ) -> None:
         self.documents = DocumentStore(store, DatasetDoc).ensure_indexes("name")
         self.blobs = blobs
+        self._users = users or (lambda _: [])
 
     def put(self, doc: DatasetDoc, shards: Iterable[Mapping[str, NDArray[Any]]] = ()) -> DatasetDoc:
         """Store a dataset, in place of one with the same identifier.
+
+        A dataset with the name of an earlier one becomes its next version and points to it. One
+        that a model was trained on does not change any more, but for its name.
 
         Parameters
         ----------
@@ -54,11 +64,60 @@ class DatasetStore:
 
         Raises
         ------
+        DatasetError
+            If a model was trained on the stored dataset and this one says something else.
         StoreError
             If something cannot be written; no document exists then.
         """
         stored = [self.blobs.put_arrays(shard) for shard in shards]
-        return self.documents.put(doc.updated(shards=stored or doc.shards))
+        doc = doc.updated(shards=stored or doc.shards)
+        known = self.documents.find({"dataset_id": doc.dataset_id})
+        if known is None:
+            doc = self._as_next_version(doc)
+        else:
+            doc = doc.updated(version=known.version, previous=known.previous)
+            self._check_unchanged(known, doc)
+        for reference in doc.shards:
+            # They may have been packed long ago; see garbage collection.
+            self.blobs.keep(reference)
+        return self.documents.put(doc)
+
+    def remove(self, doc: DatasetDoc) -> None:
+        """Remove the document of a dataset; its shards stay until garbage is collected.
+
+        Raises
+        ------
+        DatasetError
+            If a model was trained on it.
+        """
+        models = self._users(doc.dataset_id)
+        if models:
+            raise DatasetError(
+                f"dataset {doc.name!r} ({doc.dataset_id}) stays: {', '.join(sorted(models))} was "
+                "trained on it; remove that model first"
+            )
+        self.documents.remove(doc.dataset_id)
+
+    def _as_next_version(self, doc: DatasetDoc) -> DatasetDoc:
+        earlier = list(self.documents.query({"name": doc.name}))
+        if not earlier:
+            return doc.updated(version=1, previous=None)
+        last = max(earlier, key=lambda doc: (doc.version, doc.provenance.created_at))
+        return doc.updated(version=last.version + 1, previous=last.dataset_id)
+
+    def _check_unchanged(self, known: DatasetDoc, doc: DatasetDoc) -> None:
+        changed = [
+            name
+            for name in type(doc).model_fields
+            if name not in _LABELS and getattr(doc, name) != getattr(known, name)
+        ]
+        models = self._users(doc.dataset_id) if changed else []
+        if models:
+            raise DatasetError(
+                f"dataset {known.name!r} ({known.dataset_id}) is fixed, because "
+                f"{', '.join(sorted(models))} was trained on it, and {', '.join(changed)} would "
+                "change; build another dataset, which becomes its next version"
+            )
 
     def get(self, name: str) -> DatasetDoc:
         """Return the dataset with an identifier or, failing that, the newest one of that name.

@@ -13,6 +13,7 @@ from monty.json import MontyDecoder
 from scdp_flows.errors import SettingsError, UnknownNameError
 from scdp_flows.plugins import available, resolve
 from scdp_flows.settings import StoreSpec, get_settings
+from scdp_flows.stores.curation import CurationStore
 from scdp_flows.stores.datasets import DatasetStore
 from scdp_flows.stores.densities import DensityStore
 from scdp_flows.stores.documents import SHARED_KEY
@@ -23,6 +24,7 @@ from scdp_flows.stores.reports import ReportStore
 from scdp_flows.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from scdp_flows.settings import ScdpSettings
@@ -46,6 +48,8 @@ class Stores:
     """Labelled densities."""
     datasets: DatasetStore
     """Datasets made of them."""
+    curation: CurationStore
+    """Splits, statistics and leaderboards."""
     models: ModelStore
     """Checkpoints trained on datasets."""
     reports: ReportStore
@@ -82,7 +86,7 @@ def open_stores(path: str | Path | None = None) -> Stores:
     path
         Folder of the embedded stores, made when missing. None takes the stores that the settings
         name, and ``STORE_PATH`` for those that they do not name. ``DENSITY_STORE`` also says where
-        datasets go, to a collection of their own; ``BLOB_STORE`` is a maggma store or
+        datasets and splits go, to collections of their own; ``BLOB_STORE`` is a maggma store or
         ``{"type": "folder", "path": ...}``.
 
     Raises
@@ -110,10 +114,12 @@ def open_stores(path: str | Path | None = None) -> Stores:
             name: _open(spec, folder, name=name, key=key, opened=opened)
             for name, (spec, key) in specs.items()
         }
+        models = ModelStore(stores["models"], blobs)
         return Stores(
             densities=DensityStore(stores["densities"], blobs),
-            datasets=DatasetStore(stores["datasets"], blobs),
-            models=ModelStore(stores["models"], blobs),
+            datasets=DatasetStore(stores["datasets"], blobs, users=_trained_on(models)),
+            curation=CurationStore(stores["curation"], blobs),
+            models=models,
             reports=ReportStore(stores["reports"]),
             blobs=blobs,
             path=folder,
@@ -123,6 +129,15 @@ def open_stores(path: str | Path | None = None) -> Stores:
         for store in opened:
             store.close()
         raise
+
+
+def _trained_on(models: ModelStore) -> Callable[[str], list[str]]:
+    """Return a function that names the models trained on a dataset."""
+
+    def users(dataset_id: str) -> list[str]:
+        return [doc.name for doc in models.query({"dataset_id": dataset_id})]
+
+    return users
 
 
 def job_store(path: str | Path | None = None) -> JobStore:
@@ -215,6 +230,7 @@ def _specs(settings: ScdpSettings | None) -> dict[str, tuple[StoreSpec | None, s
     return {
         "densities": (densities, "density_id"),
         "datasets": (_beside(densities, "datasets"), "dataset_id"),
+        "curation": (_beside(densities, "curation"), SHARED_KEY),
         "models": (settings.MODEL_STORE if settings else None, "model_id"),
         "reports": (settings.REPORT_STORE if settings else None, SHARED_KEY),
     }

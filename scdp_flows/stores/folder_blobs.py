@@ -76,6 +76,13 @@ class FolderBlobStore(BlobStore):
         finally:
             probe.unlink(missing_ok=True)
 
+    def last_used(self, blob: StoredBlob) -> float:
+        """Return when a blob was last put or kept, in s since 1970; infinity if it is gone."""
+        try:
+            return self._file(*blob).stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
+
     def sweep(self, *, older_than_s: float = 3600.0) -> int:
         """Remove what killed writers left, put back what a killed collection had set aside.
 
@@ -102,7 +109,7 @@ class FolderBlobStore(BlobStore):
         file = self._file(*blob)
         aside = file.with_name(f"{_ASIDE}{file.name}")
         try:
-            if file.stat().st_mtime >= since:
+            if self.last_used(blob) >= since:
                 return False
             # Whoever puts the same content from here on finds nothing and writes it again.
             file.rename(aside)

@@ -54,19 +54,19 @@ class MaggmaBlobStore(BlobStore):
     def discard_unused(self, blob: StoredBlob, *, since: float) -> bool:
         """Remove a blob unless it was put or kept at ``since`` or later; say whether it was."""
         name = f"{blob.key}.{blob.codec}"
-        if self._used_at(name) >= since:
+        if self.last_used(blob) >= since:
             return False
         # In one step where the store can: a writer may mark it between the two.
         self.store.remove_docs({"blob_key": name, "used_at": {"$lt": since}})
-        if self._used_at(name) >= since:
+        if self.last_used(blob) >= since:
             return not self._codecs(blob.key)
         # GridFS and S3 know the key alone.
         self.store.remove_docs({"blob_key": name})
         return True
 
-    def _used_at(self, name: str) -> float:
-        """Return when a blob was last used; infinity if it is gone."""
-        found = self.store.query_one({"blob_key": name})
+    def last_used(self, blob: StoredBlob) -> float:
+        """Return when a blob was last put or kept, in s since 1970; infinity if it is gone."""
+        found = self.store.query_one({"blob_key": f"{blob.key}.{blob.codec}"})
         return float("inf") if found is None else float(found.get("used_at", 0.0))
 
     def _codecs(self, key: str) -> list[str]:

@@ -117,6 +117,35 @@ class SqliteStore(Store):
             raise StoreError(f"{self.name}: the store is not connected; call connect() first")
         return DocumentTable(self._file, self.collection_name)
 
+    @staticmethod
+    def collections(path: str | Path) -> list[str]:
+        """Return the names of the collections in a file, sorted.
+
+        Raises
+        ------
+        StoreError
+            If it is no SQLite database.
+        """
+        with SqliteFile(path).opened() as connection:
+            rows = connection.execute(
+                "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+                "WHERE m.type = 'table' AND c.name = 'document' ORDER BY m.name"
+            ).fetchall()
+        return [str(name) for (name,) in rows]
+
+    @staticmethod
+    def integrity(path: str | Path) -> list[str]:
+        """Return what SQLite finds wrong with a file; empty if nothing.
+
+        Raises
+        ------
+        StoreError
+            If it is no SQLite database.
+        """
+        with SqliteFile(path).opened() as connection:
+            rows = connection.execute("PRAGMA quick_check").fetchall()
+        return [str(text) for (text,) in rows if text != "ok"]
+
     # ---------------------------------------------------------------------------------- reading
     def query(
         self,

@@ -230,3 +230,28 @@ def run_flow() -> Callable[[Any], Any]:
         return store.get_output(flow.uuid)
 
     return run
+
+
+@pytest.fixture
+def put_density() -> Callable[..., Any]:
+    """Give a function that stores a small density of a structure and returns its document."""
+    from scdp_flows.io.structures import as_arrays, structure_hash
+    from scdp_flows.schemas.density import DensityDoc
+    from scdp_flows.schemas.identity import content_hash
+
+    def put(stores: Any, structure: AtomicStructure, **fields: Any) -> DensityDoc:
+        numbers, positions, cell, pbc = as_arrays(structure)
+        kind = fields.pop("kind", DensityKind("valence", "gth-pbe", "PBE", "gth-dzvp"))
+        level = fields.pop("level", 1.0)
+        box = 8.0 * np.eye(3) if cell is None else cell
+        ramp = np.linspace(0.5, 1.5, 64, dtype=np.float32).reshape(4, 4, 4)
+        values = level * ramp * len(numbers) / abs(np.linalg.det(box))
+        density = ChargeDensity(values, box, np.zeros(3), numbers, positions, pbc, kind=kind)
+        doc = DensityDoc.from_charge_density(
+            density,
+            structure_hash=structure_hash(structure),
+            settings_hash=content_hash([kind.key(), level])[:16],
+        ).updated(**fields)
+        return stores.densities.put(doc, {"grid": density.to_arrays()})
+
+    return put

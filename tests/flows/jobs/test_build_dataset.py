@@ -145,3 +145,54 @@ def test_a_dataset_without_its_shards_cannot_be_trained_on(
 ) -> None:
     with pytest.raises(DatasetError, match="has 0 shards, expected"):
         count_shards(_build(maker, labels).updated(shards=[]))
+
+
+def test_what_is_excluded_is_left_out(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    doc = _build(maker, criteria={}, exclude={"formula": "CO"})
+    assert {member.density_id for member in doc.members} == set(labels[:5])
+    assert doc.exclude == {"formula": "CO"}
+
+
+def test_a_stored_split_decides(maker: BuildDatasetMaker, labels: list[str]) -> None:
+    parts: Any = {"train": labels[:3], "validation": [labels[4]], "test": [labels[3]]}
+    with maker.open_stores() as stores:
+        split = stores.curation.put_split(parts, name="mine", method="structure", n_groups=5)
+    doc = _build(replace(maker, stored_split="mine"), criteria={})
+    assert doc.split_id == split.split_id
+    assert set(doc.ids("train")) == set(labels[:3])
+    assert (doc.ids("validation"), doc.ids("test")) == ([labels[4]], [labels[3]])
+    with pytest.raises(DatasetError, match=r"names none of the labels|no labels"):
+        _build(replace(maker, stored_split="mine"), criteria={"formula": "CO"})
+
+
+def test_the_next_of_a_name_is_its_next_version(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    first = _build(maker, labels[:4])
+    second = _build(maker, labels)
+    assert (second.version, second.previous) == (2, first.dataset_id)
+    assert _build(maker, labels[:4]).version == 1
+
+
+def test_labels_are_let_go_of_one_by_one(
+    maker: BuildDatasetMaker, labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gc
+    import weakref
+
+    from scdp_flows.jobs.samples import common_reference
+
+    alive: list[weakref.ref[Any]] = []
+
+    def watch(docs: Any, blobs: Any) -> Any:
+        def counted() -> Any:
+            for doc in docs:
+                gc.collect()
+                assert sum(ref() is not None for ref in alive) <= 2
+                alive.append(weakref.ref(doc))
+                yield doc
+
+        return common_reference(counted(), blobs)
+
+    monkeypatch.setattr("scdp_flows.jobs.build_dataset.common_reference", watch)
+    assert len(_build(maker, labels).members) == len(alive) == 6

@@ -48,6 +48,18 @@ def test_a_small_set_gets_a_test_structure_unless_they_are_listed() -> None:
     assert set(rule.divide(_MANY[:3], set()).values()) == {"train"}
 
 
+def test_a_group_is_moved_as_a_whole() -> None:
+    pairs = [(f"{group}{n}", group) for group in "ab" for n in range(3)]
+    places = SplitRule(validation=0.0, test=0.001).divide(pairs)
+    assert Counter(places.values()) == {"train": 3, "test": 3}
+    assert len({places[f"a{n}"] for n in range(3)}) == 1
+
+
+def test_an_unknown_grouping_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"unknown grouping 'compositon'.*composition"):
+        SplitRule(by="compositon")  # type: ignore[arg-type]
+
+
 def test_salt_divides_otherwise() -> None:
     assert SplitRule(salt="1").divide(_MANY[:100]) != SplitRule(salt="2").divide(_MANY[:100])
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from scdp_flows.errors import DatasetError, UnknownNameError
+from scdp_flows.errors import BlobError, DatasetError, UnknownNameError
 from scdp_flows.schemas.dataset import DatasetDoc
 from scdp_flows.schemas.provenance import Provenance
 from scdp_flows.stores.datasets import DatasetStore
@@ -55,8 +55,10 @@ def test_a_name_means_the_newest(datasets: DatasetStore, dataset_doc: DatasetDoc
     newer = dataset_doc.updated(
         target={}, dataset_id=DatasetDoc.make_id(dataset_doc.members, {})
     ).updated(provenance=Provenance.collect())
-    datasets.put(newer)
-    assert datasets.get("water") == newer
+    stored = datasets.put(newer)
+    assert (
+        datasets.get("water") == stored == newer.updated(version=2, previous=dataset_doc.dataset_id)
+    )
     with pytest.raises(UnknownNameError, match=r"'wtaer'.*water"):
         datasets.get("wtaer")
 
@@ -77,3 +79,31 @@ def test_a_failing_generator_leaves_no_document(
     with pytest.raises(DatasetError, match="no more"):
         datasets.put(dataset_doc, broken())
     assert list(datasets.query()) == []
+
+
+def test_a_dataset_that_was_trained_on_is_fixed(
+    sqlite_store: SqliteStore, blobs: FolderBlobStore, dataset_doc: DatasetDoc
+) -> None:
+    users: list[str] = []
+    datasets = DatasetStore(sqlite_store, blobs, users=lambda _: users)
+    stored = datasets.put(dataset_doc)
+    datasets.put(stored.updated(query={"tags": "mine"}))
+    users.append("my model")
+    with pytest.raises(DatasetError, match=r"is fixed, because my model .* and query would"):
+        datasets.put(stored)
+    with pytest.raises(DatasetError, match="stays: my model"):
+        datasets.remove(stored)
+    assert datasets.put(stored.updated(query={"tags": "mine"}, name="renamed")).name == "renamed"
+    users.clear()
+    datasets.remove(stored)
+    assert list(datasets.query()) == []
+
+
+def test_a_dataset_without_its_shards_is_not_stored(
+    datasets: DatasetStore, dataset_doc: DatasetDoc
+) -> None:
+    stored = datasets.put(dataset_doc, _shards(1))
+    blobs = datasets.blobs
+    blobs.discard(stored.shards[0])
+    with pytest.raises(BlobError, match="is not in"):
+        datasets.put(stored)
