@@ -21,8 +21,9 @@ __all__ = ["ExponentScaling", "PublishedExponentScaling", "exponent_factor"]
 
 
 def exponent_factor(y: torch.Tensor) -> torch.Tensor:
-    """Map any number to a factor between 0.5 and 2; zero to 1."""
-    return 1.5 / (1 + 2 * torch.exp(-y)) + 0.5
+    """Map any number to a factor between 0.5 and 2; zero to 1. Never in half precision."""
+    exact = y.to(torch.promote_types(y.dtype, torch.float32))
+    return 1.5 / (1 + 2 * torch.exp(-exact)) + 0.5
 
 
 def _most_shells(basis: BasisSet) -> int:

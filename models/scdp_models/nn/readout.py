@@ -93,13 +93,21 @@ class _ScaledReadout(nn.Module):
             self.get_buffer(f"matrix_{l}")[row, :n, :n] = matrix
 
     def _rows(self, blocks: Sequence[torch.Tensor], species: torch.Tensor) -> torch.Tensor:
-        """Transform blocks ``(n_nodes, n_shells, 2 l + 1)``; degrees beyond them get zero."""
+        """Transform blocks ``(n_nodes, n_shells, 2 l + 1)``; degrees beyond them get zero.
+
+        Neighbouring shells nearly cancel after the transform: half precision ends before it.
+        """
+        with torch.autocast(species.device.type, enabled=False):
+            return self._transform(blocks, species)
+
+    def _transform(self, blocks: Sequence[torch.Tensor], species: torch.Tensor) -> torch.Tensor:
         rows = []
+        dtype = torch.promote_types(blocks[0].dtype, torch.float32)
         for l, n in enumerate(self.per_degree):
             if l >= len(blocks):
-                rows.append(blocks[0].new_zeros(len(species), n * (2 * l + 1)))
+                rows.append(blocks[0].new_zeros(len(species), n * (2 * l + 1), dtype=dtype))
                 continue
-            whitened = blocks[l]
+            whitened = blocks[l].to(dtype)
             if l == 0:
                 whitened = whitened + self.bias[species]
             matrix = self.get_buffer(f"matrix_{l}").to(whitened.dtype)

@@ -78,10 +78,27 @@ def test_the_whitening_is_undone(kind: type[Readout | ProductReadout]) -> None:
     torch.testing.assert_close(c[:, 5:], 3 * z[:, 5:])
 
 
+@pytest.mark.parametrize("kind", [Readout, ProductReadout])
+def test_half_precision_ends_before_the_whitening(kind: type[Readout | ProductReadout]) -> None:
+    steep = np.array([[1.0, 0.0], [-1000.1, 0.0]])
+    whitening = {
+        (z, l): ShellTransform(steep if n == 2 else np.eye(n), np.zeros(n))
+        for z, shells in BASIS.species.items()
+        for l in set(shells.ls)
+        for n in (shells.count(l),)
+    }
+    readout, features = kind(BASIS, 3, 2, whitening), torch.randn(2, 3, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        rows = readout(features, torch.tensor([1, 1]))
+    assert rows.dtype == torch.float32
+    torch.testing.assert_close(rows[:, 1], -1000.1 * rows[:, 0], rtol=1e-6, atol=0)
+
+
 def test_products_reach_shells_above_the_features() -> None:
     rows = ProductReadout(BASIS, 3, 1).double()(
         torch.randn(2, 3, 4, dtype=torch.float64), torch.tensor([0, 1])
     )
+    rows = rows.detach()
     assert rows.shape == (2, 15)
     assert float(rows[1, 5:].abs().min()) > 0
     assert not bool(rows[0, 5:].any())  # hydrogen has no such shells
