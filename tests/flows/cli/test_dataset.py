@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 
 def test_a_dataset_from_labels_to_another_store(scdp: Command, store: Path, tmp_path: Path) -> None:
-    at = ("--store", store)
+    at, kept = ("--store", store), ("--exclude", "tags=duplicate")
     assert scdp("dataset", "dedupe", *at, "--tolerance", 0.2).exit_code == 0
-    split = scdp(
-        "dataset", "split", "fair", *at, "--exclude", "tags=duplicate", "--set", "test=0.3"
-    )
+    split = scdp("dataset", "split", "fair", *at, *kept, "--set", "test=0.3")
     assert split.exit_code == 0, split.stderr
     made = scdp("dataset", "create", "mine", *at, *kept, "--split", "fair")
     assert made.exit_code == 0, made.stderr
