@@ -32,6 +32,9 @@ class TrainFlowMaker(Maker):
     """How labels become a dataset."""
     train_maker: TrainMaker = field(default_factory=TrainMaker)
     """How a model is trained."""
+    second_maker: TrainMaker | None = None
+    """How training goes on from the averaged weights of that model, such as
+    ``train_maker.second_stage()``; None leaves that out."""
     evaluate_maker: EvaluateMaker | None = field(default_factory=EvaluateMaker)
     """How it is judged; None leaves that out."""
     predictor_name: str = "trained"
@@ -70,6 +73,11 @@ class TrainFlowMaker(Maker):
         )
         train = self.train_maker.in_store(self.store_path).make(dataset.output.dataset_id)
         jobs: list[Flow | Job] = [dataset, train]
+        if self.second_maker is not None:
+            train = self.second_maker.in_store(self.store_path).make(
+                dataset.output.dataset_id, start_from=train.output.model_id
+            )
+            jobs.append(train)
         output = {
             "dataset_id": dataset.output.dataset_id,
             "model_id": train.output.model_id,

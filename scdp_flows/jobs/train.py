@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobflow import CURRENT_JOB, Response, job
 
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainMaker", "setting_names"]
 
+_Config = TypeVar("_Config", "NetworkConfig", "TrainingConfig")
 # These change how fast a run is, not what it is; what it starts from is named by its content.
 _SPEED = ("threads", "accelerator", "devices", "accumulate", "tensorboard", "initial_weights")
+# Of the published recipe: 2e-5 of 1e-3, and 300k steps after 500k.
+_SECOND_RATE, _SECOND_STEPS = 0.02, 0.6
 # What handlers change in a run, and which value is the corrected one.
 _CORRECTED: dict[str, Callable[..., Any]] = {"learning_rate": min, "accumulate": max}
-_LOSS_UNITS = {"coulomb": "ha", "grid_mae": "e_per_ang3"}
 
 
 @dataclass(kw_only=True)
@@ -107,6 +109,37 @@ class TrainMaker(StepMaker):
             run = _Run(self, stores.datasets.get(dataset_id), stores, start_from)
             made = run.earlier_model() or run.train(watch)
         return made or Response(replace=self._continuation(dataset_id, start_from))
+
+    def second_stage(self, **training: Any) -> TrainMaker:
+        """Return the Maker of a second stage that also learns to scale the exponents.
+
+        It has the network of this one, and is to start from its averaged weights: give its model
+        to ``make`` as ``start_from``. As published, the learning rate is a fiftieth and there are
+        0.6 times as many steps. Scaled exponents have no fitted coefficients, so a loss on those
+        becomes ``"coulomb_g"``, its counterpart on the grid.
+
+        Parameters
+        ----------
+        training
+            Fields of the training configuration that shall be otherwise.
+        """
+        from scdp_models.training.config import TrainingConfig
+
+        first = _checked(TrainingConfig, self.training)
+        changes: dict[str, Any] = {
+            "learning_rate": _SECOND_RATE * first.learning_rate,
+            "n_steps": max(1, round(_SECOND_STEPS * first.n_steps)),
+        }
+        if first.schedule == "paper":
+            changes["schedule"] = "paper_fine_tuning"
+        if first.needs_fit:
+            changes |= {"loss": "coulomb_g", "loss_weights": {}, "loss_switch": None}
+        return replace(
+            self,
+            name=f"{self.name} exponents",
+            network={**self.network, "scale_exponents": True},
+            training={**self.training, **changes, **training},
+        )
 
     def _watch(self) -> Watch:
         limit = find_time_limit(self.wall_time_s)
@@ -218,8 +251,6 @@ class _Run:
 
     def _continued(self) -> TrainingConfig:
         """Return the settings, with what was corrected in an interrupted run."""
-        from dataclasses import replace
-
         threads = self.training.threads or get_settings().N_PROCESSES or available_cores()
         training = replace(self.training, threads=threads)
         if self.parent is not None:
@@ -254,7 +285,7 @@ class _Run:
             dataset_id=self.dataset.dataset_id,
             parent_id=self.parent_id,
             config=config,
-            metrics=_final_metrics(history, self.training.loss),
+            metrics=_final_metrics(history, self.training),
             corrections=read_corrections(self.folder)[-MAX_CORRECTIONS:],
             train_seconds=history[-1].get("seconds", 0.0) if history else 0.0,
         )
@@ -262,34 +293,44 @@ class _Run:
 
 def _configurations(maker: TrainMaker, dataset: DatasetDoc) -> tuple[NetworkConfig, TrainingConfig]:
     """Check the fields and return the configurations they stand for."""
-    from scdp_models.errors import ScdpModelsError
     from scdp_models.nn.config import NetworkConfig
     from scdp_models.training.config import TrainingConfig
 
     target = str(dataset.target.get("target", "delta"))
-    try:
-        network = NetworkConfig.from_dict({"target": target, **maker.network})
-        training = TrainingConfig.from_dict(maker.training)
-    except (ScdpModelsError, TypeError) as error:
-        raise SettingsError(f"fields network and training of the job: {error}") from error
+    network = _checked(NetworkConfig, {"target": target, **maker.network})
+    training = _checked(TrainingConfig, maker.training)
     if network.target != target:
         raise SettingsError(
             f"network target {network.target!r} does not fit dataset {dataset.name!r}, whose "
             f"target is {target!r}; build a dataset for it, or leave the target out"
         )
-    if training.loss == "grid_mae" and not dataset.target.get("keep_grid"):
+    if training.needs_grid and not dataset.target.get("keep_grid"):
         raise SettingsError(
-            f"loss 'grid_mae' needs grids and dataset {dataset.name!r} has none; build it with "
-            "keep_grid=True"
+            f"loss {training.loss!r} or one added to it needs grids and dataset {dataset.name!r} "
+            "has none; build it with keep_grid=True"
+        )
+    if training.initial_weights is not None:
+        raise SettingsError(
+            "training setting initial_weights is a file that a job may not find; give the name or "
+            "identifier of the model to make() as start_from"
         )
     return network, training
 
 
-def _final_metrics(history: list[dict[str, float]], loss: str) -> dict[str, float]:
+def _checked(configuration: type[_Config], given: dict[str, Any]) -> _Config:
+    from scdp_models.errors import ScdpModelsError
+
+    try:
+        return configuration.from_dict(given)
+    except (ScdpModelsError, TypeError) as error:
+        raise SettingsError(f"fields network and training of the job: {error}") from error
+
+
+def _final_metrics(history: list[dict[str, float]], training: TrainingConfig) -> dict[str, float]:
     """Return the losses of the last round, named with their unit."""
+    from scdp_models.training.kinds import LOSS_KINDS
+
     last = history[-1] if history else {}
-    return {
-        f"{name}_{_LOSS_UNITS[loss]}": last[name]
-        for name in ("train_loss", "validation_loss")
-        if name in last
-    }
+    unit = LOSS_KINDS[training.final_loss].unit
+    names = ("train_loss", "validation_loss")
+    return {f"{name}_{unit}": last[name] for name in names if name in last}

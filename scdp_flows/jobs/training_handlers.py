@@ -34,6 +34,8 @@ __all__ = [
 _LOGGER = logging.getLogger(__name__)
 _NON_FINITE = "non-finite loss"
 _OUT_OF_MEMORY = "out of memory"
+# A round may take this much longer than the one before.
+_ROUND_RESERVE = 1.2
 
 
 class TrainingHandler(ErrorHandler):
@@ -118,11 +120,12 @@ class OutOfMemoryHandler(TrainingHandler):
         """Double the number of parts, unless each holds a single structure already."""
         folder = Path(directory)
         settings = training_settings(folder)
-        parts, batch_size = int(settings.get("accumulate", 1)), int(settings["batch_size"])
-        if parts >= batch_size:
+        parts = int(settings["accumulate"])
+        most = int(settings["batch_size"]) // int(settings["devices"])
+        if parts >= most:
             self.note(directory, _OUT_OF_MEMORY, {})
             return {"errors": [_OUT_OF_MEMORY], "actions": None}
-        parts = min(2 * parts, batch_size)
+        parts = min(2 * parts, most)
         change_training_settings(folder, {"accumulate": parts})
         return self.restart(directory, _OUT_OF_MEMORY, {"accumulate": parts})
 
@@ -168,12 +171,13 @@ class HangHandler(TrainingHandler):
 class WallTimeHandler(TrainingHandler):
     """Ask the run to save its state and end, shortly before its time is over.
 
-    It neither kills nor corrects: what is left to do is done by a further job.
+    It neither kills nor corrects: what is left to do is done by a further job. A run obeys at the
+    end of a round, so it is asked the earlier the longer a round takes.
 
     Parameters
     ----------
     stop_at
-        When to ask, s since 1970.
+        When the run should have ended, s since 1970.
     """
 
     is_monitor = True
@@ -182,11 +186,24 @@ class WallTimeHandler(TrainingHandler):
 
     def __init__(self, stop_at: float) -> None:
         self.stop_at = stop_at
+        self._round_s = 0.0
+        self._metrics_size: int | None = None
+        self._since = time.monotonic()
 
     def check(self, directory: str = "./") -> bool:
         """Tell whether it is time, and was not so before."""
-        done = any((Path(directory) / name).exists() for name in (MODEL_FILE, STOP_FILE))
-        return time.time() > self.stop_at and not done
+        folder = Path(directory)
+        self._time_rounds(folder / METRICS_FILE)
+        done = any((folder / name).exists() for name in (MODEL_FILE, STOP_FILE))
+        return time.time() + _ROUND_RESERVE * self._round_s > self.stop_at and not done
+
+    def _time_rounds(self, metrics: Path) -> None:
+        size = metrics.stat().st_size if metrics.is_file() else 0
+        if size != self._metrics_size:
+            now = time.monotonic()
+            if self._metrics_size is not None:
+                self._round_s = now - self._since
+            self._metrics_size, self._since = size, now
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Ask by a file."""

@@ -24,6 +24,7 @@ from scdp_flows.jobs.training_folder import (
     STOP_FILE,
     put_log_away,
     read_log,
+    read_metrics,
 )
 from scdp_flows.jobs.training_handlers import (
     HangHandler,
@@ -258,6 +259,7 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
         monitor_freq=_POLLS_PER_CHECK,
         directory=str(folder),
     )
+    before = _steps_done(folder)
     try:
         custodian.run()
     except CustodianError as error:
@@ -266,11 +268,20 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
         process.close()
     if (folder / MODEL_FILE).is_file():
         return True
+    if process.ended_well and _steps_done(folder) <= before:
+        # Or jobs would follow one another for ever.
+        raise _failure(folder, "the job was over before a round of steps; give it more time")
     # Custodian takes a run that was asked to stop for a good one. It may have failed even so; but
     # where the log was put away, a handler has corrected the cause, and a new start will do.
     if not process.ended_well and (folder / LOG_FILE).is_file():
         raise _failure(folder, process.outcome())
     return False
+
+
+def _steps_done(folder: Path) -> float:
+    """Return how far the run has come: to the end of its last round."""
+    rows = read_metrics(folder)
+    return rows[-1]["step"] if rows else 0
 
 
 def _reason(error: CustodianError, process: TrainingProcess) -> str:

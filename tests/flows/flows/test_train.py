@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +16,6 @@ from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pymatgen.core import Molecule
 
 
@@ -55,3 +55,28 @@ def test_judging_can_be_left_out(labels: list[str]) -> None:
     flow = TrainFlowMaker(evaluate_maker=None).make(labels)
     assert [job.name for job in flow.jobs] == ["build dataset", "train"]
     assert flow.output["evaluation_ids"] == []
+
+
+def test_a_second_stage_starts_from_the_first(
+    labels: list[str], tmp_path: Path, run_flow: Any, instant_training: list[Path]
+) -> None:
+    first = TrainMaker(model_name="mine", training={"n_steps": 50, "learning_rate": 1e-3})
+    maker = TrainFlowMaker(
+        dataset_maker=BuildDatasetMaker(n_processes=1, keep_grid=True),
+        train_maker=first,
+        second_maker=first.second_stage(batch_size=2),
+        evaluate_maker=None,
+        store_path=str(tmp_path),
+    )
+    flow = maker.make(labels)
+    assert [job.name for job in flow.jobs] == ["build dataset", "train", "train exponents"]
+    output = run_flow(flow)
+    settings = [json.loads((folder / "run.json").read_text()) for folder in instant_training]
+    assert [one["network"]["scale_exponents"] for one in settings] == [False, True]
+    second = settings[1]["training"]
+    assert (second["n_steps"], second["batch_size"]) == (30, 2)
+    assert (second["learning_rate"], second["loss"]) == (pytest.approx(2e-5), "coulomb_g")
+    with open_stores(tmp_path) as stores:
+        model = stores.models.get(output["model_id"])
+        start = stores.models.fetch(str(model.parent_id), tmp_path)
+    assert Path(second["initial_weights"]).read_bytes() == start.read_bytes()

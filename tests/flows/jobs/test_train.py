@@ -14,13 +14,10 @@ from jobflow.core.job import store_inputs
 
 from scdp_flows.errors import DatasetError, SettingsError, StoreError, TrainingError
 from scdp_flows.jobs import train
-from scdp_flows.jobs.build_dataset import BuildDatasetMaker
-from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.jobs.training_folder import note_correction
 from scdp_flows.predictors.scdp import ScdpPredictor
-from scdp_flows.schemas.dataset import DatasetDoc
-from scdp_flows.schemas.training import ModelDoc
+from scdp_flows.schemas.training import ModelDoc, file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,33 +25,13 @@ if TYPE_CHECKING:
     from pymatgen.core import Molecule
 
     from scdp_flows.jobs.training_process import Watch
-
-_NETWORK = {"n_layers": 1, "n_channels": 4, "lmax": 1, "n_radial": 4, "radial_hidden": 8}
-_TRAINING = {"n_steps": 6, "steps_per_round": 3, "batch_size": 2, "warmup_steps": 1}
+    from scdp_flows.schemas.dataset import DatasetDoc
 
 
 def _train(maker: TrainMaker, dataset_id: str, start_from: str | None = None) -> ModelDoc:
     doc = TrainMaker.make.original(maker, dataset_id, start_from)  # type: ignore[attr-defined]
     assert isinstance(doc, ModelDoc)
     return doc
-
-
-@pytest.fixture
-def dataset(labels: list[str], store_path: str) -> DatasetDoc:
-    """Give a dataset of five molecules for training and one for validation."""
-    rule = SplitRule(validation=0.01, test=0.0)
-    maker = BuildDatasetMaker(store_path=store_path, split=rule, n_processes=1, shard_size=3)
-    doc = BuildDatasetMaker.make.original(maker, labels)  # type: ignore[attr-defined]
-    assert isinstance(doc, DatasetDoc)
-    return doc
-
-
-@pytest.fixture
-def maker(store_path: str) -> TrainMaker:
-    """Train a very small network for a few steps."""
-    return TrainMaker(
-        store_path=store_path, model_name="tiny", network=_NETWORK, training=_TRAINING
-    )
 
 
 @pytest.mark.slow
@@ -89,10 +66,24 @@ def test_other_settings_are_another_run_and_threads_are_not(
     maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path]
 ) -> None:
     _train(maker, dataset.dataset_id)
-    _train(replace(maker, training={**_TRAINING, "threads": 1}), dataset.dataset_id)
+    _train(replace(maker, training={**maker.training, "threads": 1}), dataset.dataset_id)
     assert len(instant_training) == 1
-    _train(replace(maker, training={**_TRAINING, "seed": 1}), dataset.dataset_id)
+    _train(replace(maker, training={**maker.training, "seed": 1}), dataset.dataset_id)
     assert len(set(instant_training)) == 2
+
+
+def test_another_start_is_another_run_and_is_recorded(
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path], tiny_checkpoint: Path
+) -> None:
+    copy = tiny_checkpoint.with_name("copy.safetensors")
+    copy.write_bytes(tiny_checkpoint.read_bytes())
+    assert _train(maker, dataset.dataset_id).parent_id is None
+    for start in (tiny_checkpoint, copy):
+        doc = _train(maker, dataset.dataset_id, str(start))
+        assert doc.parent_id == file_sha256(tiny_checkpoint)
+    assert len(instant_training) == 2
+    settings = json.loads((instant_training[1] / "run.json").read_text())
+    assert settings["training"]["initial_weights"] == str(tiny_checkpoint)
 
 
 def test_a_trained_model_takes_a_new_name(
@@ -142,6 +133,8 @@ def test_an_interrupted_run_keeps_its_lowered_learning_rate(
         ({"n_layers": "two"}, {}, "fields network and training"),
         ({"target": "total"}, {}, "target 'total' does not fit dataset 'dataset'"),
         ({}, {"loss": "grid_mae"}, "keep_grid=True"),
+        ({}, {"loss_weights": {"coulomb_g": 0.1}}, "keep_grid=True"),
+        ({}, {"initial_weights": "model.safetensors"}, "make.. as start_from"),
     ],
 )
 def test_wrong_settings_are_named(

@@ -11,6 +11,7 @@ import pytest
 from scdp_flows.errors import TrainingError
 from scdp_flows.jobs.training_folder import (
     LOG_FILE,
+    METRICS_FILE,
     MODEL_FILE,
     STATE_FILE,
     STOP_FILE,
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
 
 _WRITE_MODEL = f"open('{MODEL_FILE}', 'w').write('weights')"
 _SETTINGS = "s = json.load(open('run.json'))['training']"
-_OBEY = (
-    f"while not os.path.exists('{STOP_FILE}'): print('step', flush=True); time.sleep(0.1)\n"
-    "print('saved', flush=True)\n"
-)
+_WAIT = f"while not os.path.exists('{STOP_FILE}'): print('step', flush=True); time.sleep(0.1)\n"
+_OBEY = f"{_WAIT}open('{METRICS_FILE}', 'a').write(json.dumps({{'step': time.time()}}))\n"
 
 
 def _noted(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -116,6 +115,29 @@ def test_a_run_stops_before_its_time_is_over_and_goes_on_later(
     train_by(_WRITE_MODEL)
     assert run_training(run_folder, Watch(time_limit=_ends_in(60.0)))
     assert not (run_folder / STOP_FILE).exists()
+
+
+def test_a_job_too_short_for_a_round_is_not_repeated_for_ever(
+    run_folder: Path, train_by: Any
+) -> None:
+    train_by(_OBEY)
+    assert not run_training(run_folder, Watch(time_limit=_ends_in(0.5)))
+    train_by(_WAIT)
+    with pytest.raises(TrainingError, match="over before a round of steps; give it more time"):
+        run_training(run_folder, Watch(time_limit=_ends_in(0.5)))
+
+
+def test_a_run_with_long_rounds_is_asked_earlier(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    handler, asked = WallTimeHandler(stop_at=2000.0), []
+    for now in (1000.0, 1250.0, 1500.0, 1650.0, 1800.0):
+        (run_folder / METRICS_FILE).write_text("row\n" * int(now / 250))
+        asked.append(handler.check(str(run_folder)))
+    assert asked == [False, False, False, False, True]
 
 
 def test_a_run_that_fails_instead_of_stopping_is_an_error(run_folder: Path, train_by: Any) -> None:

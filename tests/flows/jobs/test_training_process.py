@@ -1,24 +1,44 @@
-"""The training process is started, logged, locked and ended."""
+"""The training process is started, logged, locked and ended, and its failures are overcome."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from scdp_flows.errors import TrainingError
 from scdp_flows.jobs import training_process
-from scdp_flows.jobs.training_folder import MODEL_FILE, STOP_FILE, read_log
+from scdp_flows.jobs.train import TrainMaker, _Run
+from scdp_flows.jobs.training_folder import (
+    MODEL_FILE,
+    STOP_FILE,
+    read_corrections,
+    read_log,
+    read_metrics,
+)
+from scdp_flows.jobs.training_handlers import HangHandler, WallTimeHandler
 from scdp_flows.jobs.training_process import TrainingProcess, Watch, run_training
+from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from scdp_flows.schemas.dataset import DatasetDoc
+    from scdp_flows.schemas.training import ModelDoc
 
 _WRITE_MODEL = f"open('{MODEL_FILE}', 'w').write('weights')"
 
@@ -138,3 +158,129 @@ def test_a_process_survives_json() -> None:
     document = TrainingProcess("run", ["srun"], wait_s=2.0).as_dict()
     process = MontyDecoder().process_decoded(document)
     assert (process.folder, process.launcher, process.wait_s) == ("run", ["srun"], 2.0)
+
+
+def _prepared(maker: TrainMaker, dataset: DatasetDoc) -> Path:
+    """Return the folder of a run that has not begun."""
+    with maker.open_stores() as stores:
+        run = _Run(maker, dataset, stores, None)
+        run._prepare()
+        return run.folder
+
+
+@contextmanager
+def _meanwhile(act: Callable[[Event], None]) -> Iterator[None]:
+    over = Event()
+    thread = Thread(target=act, args=(over,), daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join(10)
+
+
+def _wait_for_rows(folder: Path, n_rows: int, over: Event) -> None:
+    while len(read_metrics(folder)) < n_rows and not over.wait(0.01):
+        pass
+
+
+def _only(kind: type, handlers: list[Any]) -> Any:
+    (found,) = (handler for handler in handlers if isinstance(handler, kind))
+    return found
+
+
+# The shell writes its number and then becomes the training process.
+_WITH_NUMBER = ["sh", "-c", 'echo $$ > "$0"; exec "$@"']
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_hangs_and_runs_out_of_time_ends_like_an_undisturbed_one(
+    maker: TrainMaker,
+    dataset: DatasetDoc,
+    run_flow: Any,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from scdp_models.training.run import run
+
+    settings = {**maker.training, "n_steps": 120, "steps_per_round": 4, "learning_rate": 2.0}
+    calm = replace(maker, training={**settings, "learning_rate": 0.2})
+    undisturbed = run(_prepared(calm, dataset)).model
+    assert undisturbed is not None
+
+    handlers: list[Any] = []
+    fresh = Watch.handlers
+
+    def recorded(watch: Watch) -> list[Any]:
+        handlers[:] = fresh(watch)
+        return list(handlers)
+
+    monkeypatch.setattr(Watch, "handlers", recorded)
+    for name, value in {"_POLL_S": 0.1, "_POLLS_PER_CHECK": 1, "_GRACE_S": 0.2}.items():
+        monkeypatch.setattr(training_process, name, value)
+    number = tmp_path / "pid"
+    maker = replace(
+        maker, training=settings, wall_time_s=9000.0, launcher=[*_WITH_NUMBER, str(number)]
+    )
+    folder = _prepared(maker, dataset)
+    stop_after = int(rng.integers(3, 10))
+
+    def disturb(over: Event) -> None:
+        while not (folder / "train.log.0").exists() and not over.wait(0.01):
+            pass  # the first attempt diverges by itself
+        _wait_for_rows(folder, stop_after, over)
+        os.kill(int(number.read_text()), signal.SIGSTOP)
+        _only(HangHandler, handlers).hang_s = 0.5
+        while not (folder / "train.log.1").exists() and not over.wait(0.01):
+            pass
+        _only(HangHandler, handlers).hang_s = 900.0
+        _wait_for_rows(folder, 14, over)
+        _only(WallTimeHandler, handlers).stop_at = time.time()
+        while not (folder / "train.log.2").exists() and not over.wait(0.01):
+            pass
+
+    with _meanwhile(disturb):
+        doc: ModelDoc = run_flow(maker.make(dataset.dataset_id))
+    with open_stores(maker.store_path) as stores:
+        doc = stores.models.get("tiny")
+        found = load_file(stores.models.fetch("tiny", tmp_path))
+    names = ["NonFiniteLossHandler", "HangHandler", "WallTimeHandler"]
+    assert [one.handler for one in doc.corrections] == names
+    assert [row["step"] for row in doc.history] == list(range(4, 121, 4))
+    for name, expected in load_file(undisturbed).items():
+        np.testing.assert_array_equal(found[name], expected)
+
+
+def _memory(number: int) -> int:
+    """Return the private memory of a process, bytes."""
+    (line,) = re.findall(r"VmData:\s*(\d+) kB", Path(f"/proc/{number}/status").read_text())
+    return 1024 * int(line)
+
+
+@pytest.mark.slow
+def test_a_batch_that_does_not_fit_into_memory_is_cut(
+    maker: TrainMaker, dataset: DatasetDoc, tmp_path: Path
+) -> None:
+    number = tmp_path / "pid"
+    network = {**maker.network, "n_channels": 64, "lmax": 2}
+    settings = {**maker.training, "n_steps": 1, "batch_size": 512}
+    maker = replace(maker, network=network, training=settings)
+    folder = _prepared(maker, dataset)
+
+    def limit(over: Event) -> None:
+        allowed = 0
+        while not over.wait(0.02):
+            # Between two attempts there is no process, and for a moment no number.
+            with suppress(OSError, ValueError):
+                process = int(number.read_text())
+                if allowed == 0 and read_log(folder):  # it is about to begin its first step
+                    allowed = _memory(process) + 120 * 2**20
+                if allowed:
+                    resource.prlimit(process, resource.RLIMIT_DATA, (allowed, allowed))
+
+    with _meanwhile(limit):
+        assert run_training(folder, Watch(launcher=(*_WITH_NUMBER, str(number))))
+    parts = [one.action["accumulate"] for one in read_corrections(folder)]
+    assert parts == [2 ** (i + 1) for i in range(len(parts))]
+    assert 1 <= len(parts) <= 3
+    assert [row["step"] for row in read_metrics(folder)] == [1]
