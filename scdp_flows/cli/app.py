@@ -12,13 +12,14 @@ from scdp_flows.cli.dataset import dataset
 from scdp_flows.cli.demo import demo
 from scdp_flows.cli.evaluate import evaluate
 from scdp_flows.cli.group import ScdpGroup
-from scdp_flows.cli.ingest import ingest
+from scdp_flows.cli.ingest import ingest, ingest_jobs, ingest_mp
 from scdp_flows.cli.label import label
 from scdp_flows.cli.model import model
 from scdp_flows.cli.predict import predict
 from scdp_flows.cli.report import report
 from scdp_flows.cli.seed import seed
 from scdp_flows.cli.store import store
+from scdp_flows.cli.survey import survey
 from scdp_flows.cli.train import train
 
 __all__ = ["app"]
@@ -35,6 +36,10 @@ _EXAMPLES: dict[Callable[..., None], str] = {
     label: "scdp label molecules.xyz --store data -j 2 --tag mine",
     ingest: "scdp ingest 'runs/*/CHGCAR.gz' --store data --kind pseudopotential=paw-pbe-54 "
     "--kind functional=PBE --kind basis=520eV --kind code=vasp",
+    ingest_jobs: "scdp ingest-jobs --job-docs type=MongoStore --job-docs database=dft "
+    "--job-docs collection_name=outputs --query name=static --store data",
+    ingest_mp: "scdp ingest-mp mp-149 mp-2534 --store data",
+    survey: "scdp survey runs --json survey.json",
     train: "scdp train --store data --name mine --select tags=mine --set n_steps=2000",
     predict: "scdp predict molecule.xyz --format cube -o densities",
     evaluate: "scdp evaluate --store data --model mine --dataset mine",
@@ -44,7 +49,9 @@ _EXAMPLES: dict[Callable[..., None], str] = {
 }
 for _command, _example in _EXAMPLES.items():
     app.command(
-        epilog=f"Example: {_example}", no_args_is_help=_command in {label, ingest, predict}
+        _command.__name__.replace("_", "-"),
+        epilog=f"Example: {_example}",
+        no_args_is_help=_command in {label, ingest, predict},
     )(_command)
 app.add_typer(dataset, name="dataset")
 app.add_typer(model, name="model")

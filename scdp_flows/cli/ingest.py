@@ -2,43 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from jobflow import Job
 
 from scdp_flows.cli.options import StoreOption, as_path, parse_pairs
 from scdp_flows.cli.running import run_here, show_failures, show_table
 from scdp_flows.jobs.ingest import IngestMaker
-from scdp_flows.kind import DensityKind
+from scdp_flows.jobs.ingest_job_store import IngestJobStoreMaker
+from scdp_flows.jobs.ingest_materials_project import IngestMaterialsProjectMaker
+from scdp_flows.schemas.outputs import LabelOutput
 
-__all__ = ["ingest"]
+__all__ = ["ingest", "ingest_jobs", "ingest_mp"]
 
-_DEFAULT_KIND = {"electrons": "valence"}
+KindOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What the densities are, as NAME=VALUE: electrons (valence or all), pseudopotential, "
+        "functional, basis, spin, code. What is left out is read from the OUTCAR beside."
+    ),
+]
+TagOption = Annotated[list[str] | None, typer.Option(help="Free label; may be repeated.")]
 
 
 def ingest(
-    files: Annotated[list[str], typer.Argument(help="CHGCAR or cube files, or patterns.")],
-    kind: Annotated[
-        list[str],
-        typer.Option(
-            help="What the densities are, as NAME=VALUE: electrons (valence or all), "
-            "pseudopotential, functional, basis, spin, code."
-        ),
+    files: Annotated[
+        list[str], typer.Argument(help="Files, folders, tar or zip archives, or patterns.")
     ],
+    kind: KindOption = None,
     store: StoreOption = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Free label; may be repeated.")] = None,
+    tag: TagOption = None,
     format: Annotated[  # noqa: A002 - the word users expect
         str | None, typer.Option(help="Format of the files; default: judged from their content.")
     ] = None,
     doubtful: Annotated[bool, typer.Option(help="Take densities that look wrong, too.")] = False,
 ) -> None:
     """Read files of densities into the store; the same content is stored once."""
-    given = {name: str(value) for name, value in parse_pairs(kind, "--kind").items()}
-    checked = DensityKind.from_dict(_DEFAULT_KIND | given)
     maker = IngestMaker(
-        kind=checked.as_dict(), format=format, doubtful=doubtful, store_path=as_path(store)
+        kind=_kind(kind), format=format, doubtful=doubtful, store_path=as_path(store)
     )
-    output = run_here(maker.make(files, tags=tag or ()), store)
+    _run(maker.make(files, tags=tag or ()), store)
+
+
+def ingest_jobs(
+    job_docs: Annotated[
+        list[str],
+        typer.Option(
+            help="Store of job documents, as NAME=VALUE: type=MongoStore, database, "
+            "collection_name, host, ..."
+        ),
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Store of large objects ('data' in atomate2), as NAME=VALUE."),
+    ] = None,
+    query: Annotated[
+        list[str] | None, typer.Option(help="Query of the job documents, as FIELD=VALUE.")
+    ] = None,
+    kind: KindOption = None,
+    store: StoreOption = None,
+    tag: TagOption = None,
+) -> None:
+    """Take the densities of finished runs out of an atomate2 or jobflow store."""
+    maker = IngestJobStoreMaker(
+        kind=_kind(kind),
+        job_docs=parse_pairs(job_docs, "--job-docs"),
+        data=parse_pairs(data, "--data") if data else None,
+        query=parse_pairs(query, "--query"),
+        store_path=as_path(store),
+    )
+    _run(maker.make(tags=tag or ()), store)
+
+
+def ingest_mp(
+    materials: Annotated[list[str], typer.Argument(help="Identifiers, such as mp-149.")],
+    kind: KindOption = None,
+    store: StoreOption = None,
+    tag: TagOption = None,
+) -> None:
+    """Fetch densities of the Materials Project; MP_API_KEY must hold your key."""
+    maker = IngestMaterialsProjectMaker(kind=_kind(kind), store_path=as_path(store))
+    _run(maker.make(materials, tags=tag or ()), store)
+
+
+def _kind(pairs: Sequence[str] | None) -> dict[str, str]:
+    return {name: str(value) for name, value in parse_pairs(pairs, "--kind").items()}
+
+
+def _run(work: Job, store: Path | None) -> None:
+    """Run a job and show what became of the densities."""
+    output: LabelOutput = run_here(work, store)
     counts = (output.n_new, output.n_reused, len(output.failed))
     show_table("densities", ("new", "stored before", "failed"), [counts])
     show_failures(output.failed)

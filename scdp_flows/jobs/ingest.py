@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
 from jobflow import job
 
-from scdp_flows.errors import DatasetError, DensityError, ScdpFlowsError, StoreError
-from scdp_flows.io.base import read_density
-from scdp_flows.io.plausibility import check_plausible
-from scdp_flows.io.structures import check_structure, structure_from_arrays, structure_hash
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import raise_first
-from scdp_flows.kind import DensityKind
-from scdp_flows.progress import track
-from scdp_flows.schemas.density import DensityDoc
-from scdp_flows.schemas.identity import content_hash, symbols
-from scdp_flows.schemas.outputs import LabelOutput, Refusal
+from scdp_flows.jobs.ingest_batch import IngestBatch
+from scdp_flows.jobs.ingest_items import IngestRules
+from scdp_flows.jobs.ingest_sources import find_files, offers_of
+from scdp_flows.progress import Progress
+from scdp_flows.schemas.outputs import LabelOutput
+from scdp_flows.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from scdp_flows.density import ChargeDensity
-    from scdp_flows.stores.densities import DensityStore
+    from scdp_flows.jobs.ingest_items import Offer
 
-__all__ = ["IngestMaker"]
+__all__ = ["IngestMaker", "OfferMaker", "find_files"]
 
 _NOUN = "files"
 
 
 @dataclass(kw_only=True)
-class IngestMaker(StepMaker):
-    """Make the job that reads files of densities into the store.
+class OfferMaker(StepMaker):
+    """Hold what all Makers of ingestion share: how offers are read and judged.
 
-    A file that was read before, also under another name or compressed, is recognised by its
-    content. What cannot be a density of its atoms is refused.
+    A density that was taken before, also under another name or compressed, is recognised by its
+    content. What is refused or doubted is recorded with the reason (see
+    :func:`scdp_flows.jobs.ingest_batch.ingest_records`); what was taken is not read again.
     """
 
-    name: str = "ingest"
-    kind: dict[str, str]
-    """What the densities are, as :meth:`scdp_flows.kind.DensityKind.as_dict` writes it."""
+    kind: dict[str, str] | None = None
+    """What the densities are, as :meth:`scdp_flows.kind.DensityKind.as_dict` writes it; fields that
+    are left out are taken from the run, where VASP's OUTCAR stands beside the density."""
     format: str | None = None
     """Format of the files; None: judged from their content."""
     electrons: dict[str, float] | None = None
@@ -53,6 +48,44 @@ class IngestMaker(StepMaker):
     doubtful: bool = False
     """Whether to take densities that look wrong; see
     :func:`scdp_flows.io.plausibility.check_plausible`."""
+    n_processes: int | None = None
+    """Densities read at a time; None: as the settings say, on all cores by default."""
+
+    def take(self, offers: Iterable[Offer], tags: Sequence[str], total: int) -> LabelOutput:
+        """Take offers into the stores.
+
+        Parameters
+        ----------
+        offers
+            What is offered.
+        tags
+            Free labels that the documents get.
+        total
+            How many there are, if only as a guess.
+
+        Raises
+        ------
+        ScdpFlowsError
+            If not a single density could be taken; otherwise the output lists those.
+        StoreError
+            If the store cannot be written.
+        """
+        start = time.monotonic()
+        rules = IngestRules(self.kind or {}, self.format, self.electrons, self.doubtful)
+        n_processes = self.n_processes or get_settings().N_PROCESSES
+        with self.open_stores() as stores, Progress("ingest", total) as progress:
+            batch = IngestBatch(stores, rules, tags, progress)
+            batch.take(offers, n_processes=n_processes)
+            if batch.errors and not batch.n_taken:
+                raise_first(batch.errors, "ingested", noun=_NOUN)
+            return batch.output(time.monotonic() - start)
+
+
+@dataclass(kw_only=True)
+class IngestMaker(OfferMaker):
+    """Make the job that reads files of densities into the store."""
+
+    name: str = "ingest"
 
     @job(output_schema=LabelOutput)
     def make(self, files: Sequence[str], tags: Sequence[str] = ()) -> LabelOutput:
@@ -61,7 +94,8 @@ class IngestMaker(StepMaker):
         Parameters
         ----------
         files
-            Paths, or patterns such as ``"runs/*/CHGCAR.gz"``.
+            Paths of files, archives (tar, zip; read member by member) or folders, or patterns such
+            as ``"runs/*/CHGCAR.gz"``.
         tags
             Free labels that the documents get.
 
@@ -70,105 +104,14 @@ class IngestMaker(StepMaker):
         DatasetError
             If a pattern matches no file.
         ScdpFlowsError
-            If not a single file could be taken; otherwise the output lists those.
+            If not a single density could be taken; otherwise the output lists those.
         StoreError
             If the store cannot be written.
         """
         paths = find_files(files)
-        kind = DensityKind.from_dict(self.kind)
-        start = time.monotonic()
-        found: dict[str, bool] = {}
-        errors: dict[int, ScdpFlowsError] = {}
-        with self.open_stores() as stores:
-            for index, path in track(enumerate(paths), "ingest", total=len(paths)):
-                try:
-                    density = self._read(path, kind)
-                    doc, is_new = self._store(density, path, list(tags), stores.densities)
-                except StoreError:
-                    raise
-                except ScdpFlowsError as error:
-                    errors[index] = error
-                else:
-                    found[doc.density_id] = is_new or found.get(doc.density_id, False)
-        if not found:
-            raise_first(errors, "ingested", noun=_NOUN)
-        return LabelOutput(
-            density_ids=list(found),
-            failed=[Refusal.from_error(i, str(paths[i]), e) for i, e in sorted(errors.items())],
-            n_items=len(paths),
-            n_new=sum(found.values()),
-            n_reused=len(found) - sum(found.values()),
-            seconds=time.monotonic() - start,
-        )
+        with TemporaryDirectory(prefix="scdp-ingest-") as scratch:
+            return self.take(self._offers(paths, Path(scratch)), tags, len(paths))
 
-    def _read(self, path: Path, kind: DensityKind) -> ChargeDensity:
-        """Read a density and refuse what cannot be one."""
-        density = replace(read_density(path, format=self.format), kind=kind)
-        doubts = check_plausible(density, n_electrons=self._expected(density, path))
-        if doubts and not self.doubtful:
-            raise DensityError(
-                f"{path}: {'; '.join(doubts)}; check what the file is, or take it nonetheless with "
-                "doubtful=True"
-            )
-        return density
-
-    def _expected(self, density: ChargeDensity, path: Path) -> float | None:
-        """Return the number of electrons that neutral atoms have."""
-        if self.electrons is None:
-            return None
-        named = symbols(density.numbers)
-        unknown = sorted(set(named) - set(self.electrons))
-        if unknown:
-            raise DensityError(
-                f"{path}: the field electrons says nothing of {', '.join(unknown)}; add the number "
-                "of electrons of that atom"
-            )
-        return sum(self.electrons[symbol] for symbol in named)
-
-    def _store(
-        self, density: ChargeDensity, path: Path, tags: list[str], densities: DensityStore
-    ) -> tuple[DensityDoc, bool]:
-        """Store a density; return its document and whether it is new."""
-        cell = density.cell if any(density.pbc) else None
-        structure = structure_from_arrays(density.numbers, density.positions, cell, density.pbc)
-        check_structure(structure)
-        values = np.ascontiguousarray(density.values, dtype=np.float32)
-        digest = hashlib.sha256(values.tobytes()).hexdigest()
-        content = [density.kind.key() if density.kind else "", digest]
-        found, settings = structure_hash(structure), content_hash(content)[:16]
-        known = densities.find(structure_hash=found, settings_hash=settings)
-        if known is not None:
-            if not set(tags) <= set(known.tags):
-                known = densities.put(known.updated(tags=sorted({*known.tags, *tags})))
-            return known, False
-        moments = density.magnetization
-        stored = replace(
-            density,
-            values=values,
-            magnetization=None if moments is None else moments.astype(np.float32),
-        )
-        doc = DensityDoc.from_charge_density(
-            stored, structure_hash=found, settings_hash=settings, source=path.name
-        ).updated(tags=sorted(set(tags)), n_electrons=self._expected(density, path))
-        return densities.put(doc, {"grid": stored.to_arrays()}), True
-
-
-def find_files(patterns: Sequence[str]) -> list[Path]:
-    """Return the files that paths and patterns name, each once.
-
-    Raises
-    ------
-    DatasetError
-        If there is no pattern, or one matches no file.
-    """
-    if not patterns:
-        raise DatasetError("there are no files to ingest; give at least one path or pattern")
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        plain = Path(pattern).expanduser()
-        # A name with brackets is a pattern only where no such file exists.
-        matches = [plain] if plain.exists() else [Path(p) for p in glob.glob(str(plain))]  # noqa: PTH207
-        if not matches:
-            raise DatasetError(f"{pattern!r} matches no file; correct the path or the pattern")
-        found |= dict.fromkeys(path.absolute() for path in sorted(matches))
-    return list(found)
+    def _offers(self, paths: Sequence[Path], scratch: Path) -> Iterator[Offer]:
+        for path in paths:
+            yield from offers_of(path, scratch, format=self.format)

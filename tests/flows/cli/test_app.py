@@ -9,7 +9,10 @@ import pytest
 
 from scdp_flows import __version__
 
-_COMMANDS = ["label", "ingest", "train", "predict", "evaluate", "seed", "report", "demo"]
+_COMMANDS = [
+    "label", "survey", "ingest", "ingest-jobs", "ingest-mp", "train", "predict", "evaluate", "seed",
+    "report", "demo",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", _COMMANDS)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.io.base import write_density
 from scdp_flows.stores.factory import open_stores
+from scdp_flows.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from pymatgen.core import Molecule
 
 _KIND = ["--kind", "pseudopotential=gth-pbe", "--kind", "functional=PBE", "--kind", "basis=520eV"]
@@ -29,7 +32,29 @@ def test_files_are_stored_and_bad_ones_listed(
     assert doc.kind["electrons"] == "valence"
 
 
-def test_an_incomplete_kind_is_explained(scdp: Any, tmp_path: Path) -> None:
+def test_an_incomplete_kind_is_explained(
+    scdp: Any, gaussian_code: Any, water: Molecule, tmp_path: Path
+) -> None:
+    write_density(gaussian_code._label(water, None).density, tmp_path / "x.cube")
     result = scdp("ingest", tmp_path / "x.cube", "--kind", "functional=PBE")
     assert result.exit_code == 2
-    assert "expected electrons, pseudopotential" in result.stderr
+    assert "pseudopotential, basis missing" in result.stderr
+
+
+def test_a_job_store_without_runs_is_explained(scdp: Any, tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    SqliteStore(file, "outputs", key="uuid").connect()
+    options = ["type=sqlite", f"path={file}", "collection_name=outputs", "key=uuid"]
+    words = [word for option in options for word in ("--job-docs", option)]
+    result = scdp("ingest-jobs", *words, "--query", "name=static")
+    assert result.exit_code == 2
+    assert "finds no run" in result.stderr
+
+
+def test_the_materials_project_needs_its_package(
+    scdp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mp_api.client", None)
+    result = scdp("ingest-mp", "mp-149")
+    assert result.exit_code == 2
+    assert "scdp-flows[mp]" in result.stderr

@@ -1,0 +1,40 @@
+"""The survey from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from scdp_flows.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_table_and_a_file(scdp: Any, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(
+        repository / "tests" / "data" / "vasp" / "Si_static_OUTCAR.gz", tmp_path / "run/OUTCAR.gz"
+    )
+    result = scdp("survey", tmp_path / "run", "--json", tmp_path / "x.json")
+    assert result.exit_code == 0
+    assert "PAW_PBE Si 05Jan2001" in result.stdout
+    content = json.loads((tmp_path / "x.json").read_text())
+    assert content["groups"][0]["n_with_density"] == 0
+
+
+def test_a_store(scdp: Any, tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    with SqliteStore(file, "outputs", key="uuid") as store:
+        store.update([{"uuid": "1", "output": {"dir_name": str(tmp_path)}}])
+    options = ["type=sqlite", f"path={file}", "collection_name=outputs", "key=uuid"]
+    result = scdp("survey", *(word for option in options for word in ("--job-docs", option)))
+    assert result.exit_code == 0, result.stderr
+    assert "runs in" in result.stdout
+
+
+def test_one_place_is_needed(scdp: Any) -> None:
+    result = scdp("survey")
+    assert result.exit_code == 2
+    assert "either a folder or --job-docs" in result.stderr

@@ -1,0 +1,70 @@
+"""Offers are read, named and judged in any process."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.jobs.ingest_items import IngestRules, Offer, Prepared, prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KIND = {"pseudopotential": "paw-pbe", "functional": "PBE", "basis": "268eV"}
+
+
+@pytest.fixture
+def run(repository: Path, tmp_path: Path) -> Path:
+    """Give the density of a folder in which the log of a run stands."""
+    data = repository / "tests" / "data" / "vasp"
+    shutil.copy(data / "Fe2_cubic_CHGCAR.gz", tmp_path / "CHGCAR.gz")
+    shutil.copy(data / "Si_static_OUTCAR.gz", tmp_path / "OUTCAR.gz")
+    return tmp_path / "CHGCAR.gz"
+
+
+def _offer(path: Path) -> Offer:
+    return Offer(path.name, "x", path)
+
+
+def test_the_log_tells_kind_and_number_of_electrons(run: Path) -> None:
+    found = prepare(_offer(run), IngestRules())
+    assert isinstance(found, Prepared)
+    assert found.density.kind is not None
+    assert (found.density.kind.functional, found.density.kind.basis) == ("PBE", "520eV")
+    assert found.labels == ["potcar:PAW_PBE Si 05Jan2001"]
+    # The log is of silicon with 8 electrons, the density of two iron atoms: that is noticed.
+    assert found.n_electrons == 8
+    assert "16.0000" in found.doubts[0]
+
+
+def test_what_is_given_wins(run: Path) -> None:
+    found = prepare(_offer(run), IngestRules(_KIND, electrons={"Fe": 8.0}))
+    assert isinstance(found, Prepared)
+    assert found.density.kind is not None
+    assert (found.density.kind.basis, found.density.kind.code) == ("268eV", "vasp")
+    assert (found.n_electrons, found.doubts) == (16.0, [])
+    assert found.density.values.dtype.name == "float32"
+
+
+def test_an_unknown_kind_is_asked_for(run: Path) -> None:
+    run.with_name("OUTCAR.gz").write_bytes(b"damaged")
+    error = prepare(_offer(run), IngestRules({"functional": "PBE"}))
+    assert isinstance(error, DensityError)
+    assert "pseudopotential, basis missing" in str(error)
+
+
+def test_errors_are_returned(run: Path) -> None:
+    run.write_bytes(b"damaged")
+    assert isinstance(prepare(_offer(run), IngestRules(_KIND)), DensityFormatError)
+    given = DensityError("a link")
+    assert prepare(Offer("x", "x", error=given), IngestRules(_KIND)) is given
+    assert isinstance(prepare(Offer("x", "x"), IngestRules(_KIND)), DensityError)
+
+
+def test_rules_have_a_key() -> None:
+    rules = [IngestRules(), IngestRules(_KIND), IngestRules(doubtful=True), IngestRules(format="x")]
+    assert len({each.key() for each in rules}) == 4
+    assert IngestRules(_KIND).key() == IngestRules(dict(_KIND)).key()
