@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
 _SHARD = 32
 ESCN = {"trunk": "escn", "lmax": 4, "n_channels": 32, "n_hidden": 64, "edge_channels": 32}
-LEGACY = {**ESCN, "lmax": 3, "n_layers": 4, "mode": "legacy", "project_charge": False}
+LEGACY = {
+    **ESCN,
+    "lmax": 3,
+    "cutoff": 6.0,
+    "mode": "legacy",
+    "activation": "s2",
+    "readout": "tensor_product",
+    "project_charge": False,
+}
 MAE = {"loss": "grid_mae", "n_probes": 3000}
 
 
@@ -81,7 +89,7 @@ class Variant:
         return frozenset(grid if self.large else {"fit", *grid})
 
 
-ESCN_RATE = {"learning_rate": 2e-3}
+ESCN_RATE = {"learning_rate": 5e-3}
 FULL = Variant(
     "compact, etb-2.0 + full midpoints, grid MAE",
     basis="etb-2.0-max60+vo",
@@ -119,7 +127,7 @@ VARIANTS = (
         training=ESCN_RATE,
     ),
     Variant("escn, s2", network={**ESCN, "activation": "s2"}, training=ESCN_RATE),
-    Variant("escn legacy", network=LEGACY, training={"learning_rate": 1e-3}),
+    Variant("escn legacy", network=LEGACY, training={"learning_rate": 3e-3}),
     Variant(
         "escn legacy, total, etb-2.0, grid MAE (the paper's)",
         basis="etb-2.0-max60",
@@ -281,7 +289,6 @@ def main() -> None:
     variants = [v for v in VARIANTS if wanted is None or v.name in wanted]
     ablation = Ablation(arguments.folder, parts, seconds)
     judge = Judge(parts, arguments.folder / "labels")
-    floors = _floors(ablation, judge, variants)
     runs = []
     for seed in arguments.seeds[: 1 if arguments.quick else None]:
         for variant in variants:
@@ -290,6 +297,7 @@ def main() -> None:
             runs.append((variant.name, run))
             print(f"{variant.name} (seed {seed}): {time.monotonic() - started:.0f} s", flush=True)
     ablation.judge(runs, judge)
+    floors = _floors(ablation, judge, variants)
     rows = [
         make_row(f"{name} | {run.name} | {part} | {quantity}", value, judge.unit(quantity))
         for name, run in runs
