@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["align_with_axes", "check_grid", "grid_points", "why_not_separable"]
+__all__ = ["align_with_axes", "check_grid", "checked_points", "grid_points", "why_not_separable"]
 
 # A grid may miss the right angle by what moves none of its points by more than this, in Å.
 _ANGLE_TOLERANCE = 1e-8
@@ -141,3 +141,22 @@ def align_with_axes(
             periods[axis] = float(abs(row[axis]))
     x, y, z = coordinates
     return density, (x, y, z), (periods[0], periods[1], periods[2])
+
+
+def checked_points(points: ArrayLike) -> NDArray[np.float64]:
+    """Return points as an array of shape ``(n_points, 3)``, Å.
+
+    Raises
+    ------
+    DensityError
+        If they have another shape or are not finite.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        msg = f"points have shape {points.shape}, expected (n_points, 3) in Å"
+        raise DensityError(msg)
+    if not np.isfinite(points).all():
+        bad = int((~np.isfinite(points)).any(axis=1).sum())
+        msg = f"{bad} of {len(points)} points hold NaN or infinity; give finite ones in Å"
+        raise DensityError(msg)
+    return points

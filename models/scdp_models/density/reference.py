@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 import numpy as np
 
 from scdp_models.basis.shells import radial_norm
+from scdp_models.density.grids import checked_points
 from scdp_models.density.screening import tail_radii
-from scdp_models.errors import DensityError
 from scdp_models.harmonics import monomial_exponents, solid_harmonic_matrix, solid_harmonics
 from scdp_models.units import BOHR_TO_ANGSTROM
 
@@ -100,7 +100,7 @@ def pairwise_density(
     DensityError
         If the points have another shape or are not finite.
     """
-    points = _checked_points(points)
+    points = checked_points(points)
     # Rows: the density and, on request, its three derivatives.
     values = np.zeros((4 if gradient else 1, len(points)))
     for centre, groups in _groups_by_centre(density, _reach(density, cutoff)):
@@ -112,18 +112,6 @@ def pairwise_density(
             values[:, part] += _sum_pairs(groups, vectors[:, None] - images, gradient=gradient)
     values /= BOHR_TO_ANGSTROM**3
     return (values[0], values[1:].T / BOHR_TO_ANGSTROM) if gradient else values[0]
-
-
-def _checked_points(points: ArrayLike) -> NDArray[np.float64]:
-    points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        msg = f"points have shape {points.shape}, expected (n_points, 3) in Å"
-        raise DensityError(msg)
-    if not np.isfinite(points).all():
-        bad = int((~np.isfinite(points)).any(axis=1).sum())
-        msg = f"{bad} of {len(points)} points hold NaN or infinity; give finite ones in Å"
-        raise DensityError(msg)
-    return points
 
 
 def _reach(density: OrbitalDensity, cutoff: float | None) -> NDArray[np.float64]:

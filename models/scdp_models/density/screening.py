@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["largest_local_sum", "shared_radii", "shell_amplitudes", "tail_radii"]
+__all__ = [
+    "images_met",
+    "largest_local_sum",
+    "shared_radii",
+    "shell_amplitudes",
+    "tail_radii",
+]
 
 # Each step of the fixed point shrinks an upper bound, so that stopping early is safe.
 _N_STEPS = 15
@@ -156,3 +162,19 @@ def _complete_lattice(
         lattice[periodic] = rows
         lattice[~periodic] = np.linalg.svd(rows)[2][len(rows) :]
     return lattice, periodic
+
+
+def images_met(radii: NDArray[np.float64], volume: float, n_periodic: int) -> NDArray[np.float64]:
+    """Return of how many periodic images a point is nearer than a radius, on average.
+
+    Parameters
+    ----------
+    radii
+        Å.
+    volume
+        Of the cell in the periodic directions: Å, Å^2 or Å^3.
+    n_periodic
+        How many those are.
+    """
+    unit = {0: 0.0, 1: 2.0, 2: np.pi, 3: 4 * np.pi / 3}[n_periodic]
+    return np.asarray(unit * radii**n_periodic / volume)

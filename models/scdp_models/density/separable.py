@@ -31,7 +31,12 @@ from scdp_models.density.interpolation import (
     interpolate_axis,
 )
 from scdp_models.density.options import Accuracy
-from scdp_models.density.screening import shared_radii, shell_amplitudes, tail_radii
+from scdp_models.density.screening import (
+    images_met,
+    shared_radii,
+    shell_amplitudes,
+    tail_radii,
+)
 from scdp_models.errors import DensityError
 from scdp_models.units import BOHR_TO_ANGSTROM
 
@@ -182,7 +187,8 @@ def _prepare(
     radii = shared_radii(density, every, budget)
     overlapping = np.zeros(len(every), dtype=bool)
     if accuracy.cutoff is None:
-        overlapping = _images_met(radii, periods) > _MANY_IMAGES
+        lengths = [p for p in periods if p is not None]
+        overlapping = images_met(radii, float(np.prod(lengths)), len(lengths)) > _MANY_IMAGES
     smooth, others = every[overlapping], every[~overlapping]
     spacing = np.linalg.norm(np.asarray(cell, float), axis=1) / np.asarray(shape)
     prepared = prepare_shells(
@@ -191,13 +197,6 @@ def _prepare(
     loops = SharpShells(*prepared, accuracy.cutoff or np.inf, accuracy.threads)
     coarse = _smooth_part(density, smooth, axes, periods, budget) if len(smooth) else None
     return _Plan(axes, periods, loops, coarse)
-
-
-def _images_met(radii: NDArray[np.float64], periods: Periods) -> NDArray[np.float64]:
-    """Return how many images of a sphere hold a point, on average, along the periodic axes."""
-    lengths = [p for p in periods if p is not None]
-    volume = {0: 0.0, 1: 2.0, 2: np.pi, 3: 4 * np.pi / 3}[len(lengths)]
-    return np.asarray(volume * radii ** len(lengths) / np.prod(lengths))
 
 
 def _split(
