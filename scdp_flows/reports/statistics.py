@@ -18,6 +18,7 @@ __all__ = ["statistics_figure"]
 _COLOUR = "#2a6f97"
 # More elements than that are drawn without the rarest.
 _MOST_ELEMENTS = 40
+_FEWEST_PLACES = 12
 
 
 def statistics_figure(doc: StatisticsDoc) -> Figure:
@@ -51,7 +52,10 @@ def _elements(axes: Axes, doc: StatisticsDoc) -> None:
     title = f"{doc.subject}: {doc.n_densities} densities of {doc.n_structures} structures"
     if len(counts) > len(shown):
         title += f" ({len(counts) - len(shown)} rare elements are left out)"
+    # A few elements do not need the whole width.
+    axes.set_xlim(-0.6, max(len(shown), _FEWEST_PLACES) - 0.4)
     decorate(axes, title, y="structures with it", grid="y")
+    _count_in_whole_numbers(axes)
 
 
 def _spread(axes: Axes, spread: Spread | None, title: str, label: str) -> None:
@@ -60,3 +64,10 @@ def _spread(axes: Axes, spread: Spread | None, title: str, label: str) -> None:
         return
     axes.stairs(spread.counts, spread.edges, fill=True, color=_COLOUR)
     decorate(axes, title, x=label, y="densities", grid="y")
+    _count_in_whole_numbers(axes)
+
+
+def _count_in_whole_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

@@ -15,6 +15,8 @@ from scdp_flows.schemas.part import ScdpPart
 __all__ = ["ElementCount", "KindCount", "Spread", "StatisticsDoc"]
 
 _N_BINS = 24
+# Relative to the values: what counts as no difference, and half the width of a lone bin.
+_SAME, _SEEN = 1e-6, 0.01
 
 
 class Spread(ScdpPart):
@@ -53,13 +55,17 @@ def _histogram(
     values: Sequence[float], low: float, high: float, *, whole: bool
 ) -> tuple[list[float], list[int]]:
     """Count values in bins of equal width; whole numbers get bins of whole width."""
+    if high - low <= _SAME * max(abs(high), abs(low)):
+        # Rounding is no spread: one bin, wide enough to be seen.
+        half = _SEEN * max(abs(high), 1.0)
+        return [low - half, low + half], [len(values)]
     if whole:
         width = float(-(-int(high - low + 1) // _N_BINS))
         low -= 0.5
         n_bins = int(-(-(high + 0.5 - low) // width))
     else:
-        n_bins = _N_BINS if high > low else 1
-        width = (high - low) / n_bins or 1.0
+        n_bins = _N_BINS
+        width = (high - low) / n_bins
     counts = [0] * n_bins
     for value in values:
         counts[min(int((value - low) / width), n_bins - 1)] += 1

@@ -12,7 +12,9 @@ def test_whole_numbers_get_whole_bins() -> None:
     assert (spread.smallest, spread.median, spread.mean, spread.largest) == (2, 2.5, 3, 5)
 
 
-@pytest.mark.parametrize("values", [[0.1, 0.2, 0.35], [0.2], [0.2, 0.2], list(range(1000))])
+@pytest.mark.parametrize(
+    "values", [[0.1, 0.2, 0.35], [0.2], [7], [0.25, 0.25 + 1e-17, 0.25 - 6e-17], list(range(1000))]
+)
 def test_every_value_is_in_a_bin(values: list[float]) -> None:
     spread = Spread.from_values(values)
     assert sum(spread.counts) == len(values)
