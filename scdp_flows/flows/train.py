@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from jobflow import Flow, Job, Maker
 
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.evaluate import EvaluateMaker
 from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.jobs.training_configuration import preset_choices
 from scdp_flows.predictors.scdp import ScdpPredictor
 
 if TYPE_CHECKING:
@@ -42,6 +43,45 @@ class TrainFlowMaker(Maker):
     store_path: str | None = None
     """Folder of the embedded stores of all jobs; None leaves those of their Makers."""
 
+    @classmethod
+    def from_preset(cls, preset: str, name: str = "model", **fields: Any) -> Self:
+        """Return the flow of a preset: basis, target, network, training, one stage or two.
+
+        Parameters
+        ----------
+        preset
+            Its name; see :mod:`scdp_models.nn.presets`.
+        name
+            Of the model and its dataset in the store.
+        fields
+            The remaining fields of this Maker.
+
+        Raises
+        ------
+        SettingsError
+            If there is no preset of this name.
+
+        Examples
+        --------
+        >>> maker = TrainFlowMaker.from_preset("K8L6-b1.3-vo-sf")
+        >>> maker.dataset_maker.basis, maker.second_maker.name
+        ('etb-1.3+o', 'train exponents')
+        """
+        choices = preset_choices(preset)
+        train = TrainMaker(model_name=name, preset=preset)
+        return cls(
+            dataset_maker=BuildDatasetMaker(
+                dataset_name=name,
+                basis=choices.basis,
+                target=choices.target,
+                keep_grid=choices.keep_grid,
+            ),
+            train_maker=train,
+            second_maker=train.second_stage() if choices.two_stages else None,
+            predictor_name=name,
+            **fields,
+        )
+
     def make(
         self,
         density_ids: Sequence[str] | OutputReference | None = None,
@@ -67,7 +107,15 @@ class TrainFlowMaker(Maker):
         -------
         Flow
             Its output is a dictionary of ``dataset_id``, ``model_id`` and ``evaluation_ids``.
+
+        Raises
+        ------
+        SettingsError
+            If the settings of training do not fit those of the dataset.
         """
+        for trainer in (self.train_maker, self.second_maker):
+            if trainer is not None:
+                trainer.check(self.dataset_maker)
         dataset = self.dataset_maker.in_store(self.store_path).make(
             density_ids, test_ids=test_ids, criteria=criteria
         )

@@ -6,13 +6,18 @@ import json
 import shutil
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from jobflow import CURRENT_JOB, Response, job
 
-from scdp_flows.errors import SettingsError, StoreError, TrainingError
+from scdp_flows.errors import StoreError, TrainingError
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.build_dataset import count_shards
+from scdp_flows.jobs.training_configuration import (
+    check_for_dataset,
+    configurations,
+    second_stage_training,
+)
 from scdp_flows.jobs.training_folder import (
     MODEL_FILE,
     read_corrections,
@@ -34,18 +39,15 @@ if TYPE_CHECKING:
 
     from jobflow import Job
 
+    from scdp_flows.jobs.build_dataset import BuildDatasetMaker
     from scdp_flows.schemas.dataset import DatasetDoc
     from scdp_flows.stores.factory import Stores
-    from scdp_models.nn.config import NetworkConfig
     from scdp_models.training.config import TrainingConfig
 
-__all__ = ["TrainMaker", "setting_names"]
+__all__ = ["TrainMaker"]
 
-_Config = TypeVar("_Config", "NetworkConfig", "TrainingConfig")
 # These change how fast a run is, not what it is; what it starts from is named by its content.
 _SPEED = ("threads", "accelerator", "devices", "accumulate", "tensorboard", "initial_weights")
-# Of the published recipe: 2e-5 of 1e-3, and 300k steps after 500k.
-_SECOND_RATE, _SECOND_STEPS = 0.02, 0.6
 # What handlers change in a run, and which value is the corrected one.
 _CORRECTED: dict[str, Callable[..., Any]] = {"learning_rate": min, "accumulate": max}
 
@@ -61,11 +63,13 @@ class TrainMaker(StepMaker):
     name: str = "train"
     model_name: str = "model"
     """Name under which the model is found in the store."""
+    preset: str | None = None
+    """Named settings of network and training, such as ``"K4L3-b2.0"``; see
+    :mod:`scdp_models.nn.presets`. None: the defaults of both."""
     network: dict[str, Any] = field(default_factory=dict)
-    """Fields of :class:`scdp_models.nn.config.NetworkConfig` that differ from its defaults."""
+    """Fields of :class:`scdp_models.nn.config.NetworkConfig` that differ from that."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Fields of :class:`scdp_models.training.config.TrainingConfig` that differ from its
-    defaults."""
+    """Fields of :class:`scdp_models.training.config.TrainingConfig` that differ from that."""
     n_corrections: int = 2
     """How often the learning rate may be lowered when the loss is no longer finite, and how often a
     run that hangs may be started again."""
@@ -114,32 +118,37 @@ class TrainMaker(StepMaker):
         """Return the Maker of a second stage that also learns to scale the exponents.
 
         It has the network of this one, and is to start from its averaged weights: give its model
-        to ``make`` as ``start_from``. As published, the learning rate is a fiftieth and there are
-        0.6 times as many steps. Scaled exponents have no fitted coefficients, so a loss on those
-        becomes ``"coulomb_g"``, its counterpart on the grid.
+        to ``make`` as ``start_from``. How it trains is said at
+        :func:`scdp_flows.jobs.training_configuration.second_stage_training`.
 
         Parameters
         ----------
         training
             Fields of the training configuration that shall be otherwise.
-        """
-        from scdp_models.training.config import TrainingConfig
 
-        first = _checked(TrainingConfig, self.training)
-        changes: dict[str, Any] = {
-            "learning_rate": _SECOND_RATE * first.learning_rate,
-            "n_steps": max(1, round(_SECOND_STEPS * first.n_steps)),
-        }
-        if first.schedule == "paper":
-            changes["schedule"] = "paper_fine_tuning"
-        if first.needs_fit:
-            changes |= {"loss": "coulomb_g", "loss_weights": {}, "loss_switch": None}
+        Raises
+        ------
+        SettingsError
+            If this Maker has impossible settings.
+        """
         return replace(
             self,
             name=f"{self.name} exponents",
             network={**self.network, "scale_exponents": True},
-            training={**self.training, **changes, **training},
+            training={**second_stage_training(self.preset, self.training), **training},
         )
+
+    def check(self, dataset_maker: BuildDatasetMaker) -> None:
+        """Refuse settings that do not fit the datasets of a Maker, before there is one.
+
+        Raises
+        ------
+        SettingsError
+            As ``make`` does later.
+        """
+        recipe = {"target": dataset_maker.target, "keep_grid": dataset_maker.keep_grid}
+        chosen = configurations(self.preset, dataset_maker.target, self.network, self.training)
+        check_for_dataset(chosen, dataset_maker.dataset_name, recipe)
 
     def _watch(self) -> Watch:
         limit = find_time_limit(self.wall_time_s)
@@ -166,19 +175,6 @@ class TrainMaker(StepMaker):
         return following
 
 
-def setting_names() -> dict[str, list[str]]:
-    """Return the names of the fields of ``network`` and ``training``."""
-    from dataclasses import fields
-
-    from scdp_models.nn.config import NetworkConfig
-    from scdp_models.training.config import TrainingConfig
-
-    return {
-        "network": [one.name for one in fields(NetworkConfig)],
-        "training": [one.name for one in fields(TrainingConfig)],
-    }
-
-
 class _Run:
     """One training run: a dataset, settings and a folder."""
 
@@ -188,7 +184,10 @@ class _Run:
         self.maker = maker
         self.dataset = dataset
         self.stores = stores
-        self.network, self.training = _configurations(maker, dataset)
+        target = str(dataset.target.get("target", "delta"))
+        chosen = configurations(maker.preset, target, maker.network, maker.training)
+        check_for_dataset(chosen, dataset.name, dataset.target)
+        self.network, self.training = chosen.network, chosen.training
         self.parent = None if start_from is None else find_checkpoint(start_from, maker.store_path)
         self.parent_id = None if self.parent is None else file_sha256(self.parent)
         settings = {k: v for k, v in self.training.to_dict().items() if k not in _SPEED}
@@ -291,46 +290,13 @@ class _Run:
         )
 
 
-def _configurations(maker: TrainMaker, dataset: DatasetDoc) -> tuple[NetworkConfig, TrainingConfig]:
-    """Check the fields and return the configurations they stand for."""
-    from scdp_models.nn.config import NetworkConfig
-    from scdp_models.training.config import TrainingConfig
-
-    target = str(dataset.target.get("target", "delta"))
-    network = _checked(NetworkConfig, {"target": target, **maker.network})
-    training = _checked(TrainingConfig, maker.training)
-    if network.target != target:
-        raise SettingsError(
-            f"network target {network.target!r} does not fit dataset {dataset.name!r}, whose "
-            f"target is {target!r}; build a dataset for it, or leave the target out"
-        )
-    if training.needs_grid and not dataset.target.get("keep_grid"):
-        raise SettingsError(
-            f"loss {training.loss!r} or one added to it needs grids and dataset {dataset.name!r} "
-            "has none; build it with keep_grid=True"
-        )
-    if training.initial_weights is not None:
-        raise SettingsError(
-            "training setting initial_weights is a file that a job may not find; give the name or "
-            "identifier of the model to make() as start_from"
-        )
-    return network, training
-
-
-def _checked(configuration: type[_Config], given: dict[str, Any]) -> _Config:
-    from scdp_models.errors import ScdpModelsError
-
-    try:
-        return configuration.from_dict(given)
-    except (ScdpModelsError, TypeError) as error:
-        raise SettingsError(f"fields network and training of the job: {error}") from error
-
-
 def _final_metrics(history: list[dict[str, float]], training: TrainingConfig) -> dict[str, float]:
-    """Return the losses of the last round, named with their unit."""
+    """Return losses and errors of the last round, named with their unit."""
     from scdp_models.training.kinds import LOSS_KINDS
 
     last = history[-1] if history else {}
     unit = LOSS_KINDS[training.final_loss].unit
-    names = ("train_loss", "validation_loss")
-    return {f"{name}_{unit}": last[name] for name in names if name in last}
+    losses = ("train_loss", "validation_loss")
+    found = {f"{name}_{unit}": last[name] for name in losses if name in last}
+    named = {k: v for k, v in last.items() if k.startswith("validation_") and k not in losses}
+    return {**found, **named}

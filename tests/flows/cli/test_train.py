@@ -27,12 +27,40 @@ def test_a_model_is_trained_on_what_was_selected(
 
 def test_settings_reach_their_owners() -> None:
     settings = {"n_steps": 5, "n_channels": 8, "test": 0.3, "target": "total", "keep_grid": True}
-    maker = _flow_maker("mine", "lean+small", settings, None)
+    maker = _flow_maker("mine", None, settings, basis="lean+small")
     assert maker.train_maker.training == {"n_steps": 5}
     assert maker.train_maker.network == {"n_channels": 8}
     assert maker.dataset_maker.split.test == 0.3
     assert (maker.dataset_maker.target, maker.dataset_maker.keep_grid) == ("total", True)
     assert (maker.dataset_maker.basis, maker.dataset_maker.dataset_name) == ("lean+small", "mine")
+
+
+def test_a_preset_brings_basis_and_both_stages() -> None:
+    maker = _flow_maker("mine", "K4L3-b2.0-sf", {"n_steps": 10, "n_channels": 8})
+    assert (maker.dataset_maker.basis, maker.dataset_maker.target) == ("etb-2.0", "total")
+    assert maker.dataset_maker.keep_grid
+    assert (maker.train_maker.preset, maker.train_maker.training) == (
+        "K4L3-b2.0-sf",
+        {"n_steps": 10},
+    )
+    assert maker.second_maker is not None
+    assert maker.second_maker.network == {"n_channels": 8, "scale_exponents": True}
+    assert maker.second_maker.training["n_steps"] == 6
+    one_stage = _flow_maker("mine", "K4L3-b2.0-sf", {"scale_exponents": False})
+    assert one_stage.second_maker is None
+
+
+def test_a_second_stage_brings_grids() -> None:
+    maker = _flow_maker("mine", None, {"scale_exponents": True})
+    assert maker.dataset_maker.keep_grid
+    assert maker.second_maker is not None
+    assert maker.second_maker.training["loss"] == "coulomb_g"
+
+
+def test_an_unknown_preset_lists_the_known(scdp: Any, store: Path) -> None:
+    result = scdp("train", "--store", store, "--preset", "K4L4")
+    assert result.exit_code == 2
+    assert "no preset 'K4L4'; there are: K4L3-b2.0" in result.stderr
 
 
 def test_an_unknown_setting_lists_the_known(scdp: Any, store: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scdp_flows.errors import SettingsError
 from scdp_flows.flows.train import TrainFlowMaker
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.label import LabelMaker
@@ -80,3 +81,19 @@ def test_a_second_stage_starts_from_the_first(
         model = stores.models.get(output["model_id"])
         start = stores.models.fetch(str(model.parent_id), tmp_path)
     assert Path(second["initial_weights"]).read_bytes() == start.read_bytes()
+
+
+def test_settings_are_checked_before_anything_is_built() -> None:
+    maker = TrainFlowMaker(train_maker=TrainMaker(training={"loss": "grid_mae"}))
+    with pytest.raises(SettingsError, match="keep_grid=True"):
+        maker.make(["label"])
+    maker = TrainFlowMaker(second_maker=TrainMaker().second_stage())
+    with pytest.raises(SettingsError, match="'coulomb_g'"):
+        maker.make(["label"])
+
+
+def test_a_preset_makes_a_whole_flow() -> None:
+    maker = TrainFlowMaker.from_preset("K4L3-b2.0-sf", "mine", evaluate_maker=None)
+    flow = maker.make(["label"])
+    assert [job.name for job in flow.jobs] == ["build dataset", "train", "train exponents"]
+    assert maker.train_maker.model_name == maker.dataset_maker.dataset_name == "mine"
