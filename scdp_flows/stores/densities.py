@@ -36,7 +36,7 @@ class DensityStore:
 
     def __init__(self, store: Store, blobs: BlobStore) -> None:
         self.documents = DocumentStore(store, DensityDoc).ensure_indexes(
-            "structure_hash", "settings_hash", "kind_key"
+            "structure_hash", "settings_hash", "kind_key", "formula", "n_atoms", "tags", "elements"
         )
         self.blobs = blobs
 
