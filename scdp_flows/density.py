@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from scdp_flows.augmentation import Augmentation
 from scdp_flows.errors import DensityError
 from scdp_flows.kind import DensityKind, KindWarning
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ChargeDensity", "DensityKind", "KindWarning", "PointDensity"]
+__all__ = ["Augmentation", "ChargeDensity", "DensityKind", "KindWarning", "PointDensity"]
 
 _HEAVIEST_ELEMENT = 118
 
-_AUGMENTATION = "augmentation_"
+_ARRAYS = ("values", "cell", "origin", "numbers", "positions")
+_PREFIX = "augmentation_"
+_AUGMENTATION = _PREFIX + "{}_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +62,13 @@ class ChargeDensity:
     pbc: tuple[bool, bool, bool] = (False, False, False)
     """Whether the grid repeats along each edge."""
     magnetization: NDArray[np.floating] | None = None
-    """Up minus down density (n1, n2, n3), e/Å^3; None if not spin-polarised."""
+    """Up minus down density (n1, n2, n3), e/Å^3; None if not collinear and spin-polarised."""
     kind: DensityKind | None = None
     """Which quantity this is; None if unknown."""
-    augmentation: tuple[str, ...] | None = None
-    """PAW occupancies as VASP wrote them after each grid (total, magnetisation): opaque text."""
+    augmentation: tuple[Augmentation, ...] | None = None
+    """PAW occupancies that belong to each grid: total and magnetisation, or total, x, y and z."""
+    magnetization_vector: NDArray[np.floating] | None = None
+    """Magnetisation density (3, n1, n2, n3), e/Å^3, of a non-collinear density, else None."""
 
     def __post_init__(self) -> None:
         """Convert and check the arrays."""
@@ -79,6 +84,16 @@ class ChargeDensity:
         if self.magnetization is not None:
             _set(self, "magnetization", _grid(self.magnetization, "magnetization"))
             _check_same("magnetization", self.magnetization.shape, self.values.shape)
+        if self.magnetization_vector is not None:
+            self._check_magnetization_vector(self.magnetization_vector)
+
+    def _check_magnetization_vector(self, given: NDArray[np.floating]) -> None:
+        """Check and set the magnetisation of a non-collinear density."""
+        if self.magnetization is not None:
+            raise DensityError("a density is collinear or not; give one kind of magnetisation")
+        vector = np.asarray(given)
+        _check_same("magnetization_vector", vector.shape, (3, *self.shape))
+        _set(self, "magnetization_vector", _finite(vector, "magnetization_vector"))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -117,12 +132,12 @@ class ChargeDensity:
         """Return everything but the kind as arrays, for storage in a blob."""
         arrays: dict[str, NDArray[Any]] = {
             name: getattr(self, name)
-            for name in ("values", "cell", "origin", "numbers", "positions", "magnetization")
+            for name in (*_ARRAYS, "magnetization", "magnetization_vector")
             if getattr(self, name) is not None
         }
         arrays["pbc"] = np.array(self.pbc)
-        for channel, text in enumerate(self.augmentation or ()):
-            arrays[f"{_AUGMENTATION}{channel}"] = np.frombuffer(text.encode(), dtype=np.uint8)
+        for channel, augmentation in enumerate(self.augmentation or ()):
+            arrays.update(augmentation.to_arrays(_AUGMENTATION.format(channel)))
         return arrays
 
     @classmethod
@@ -136,19 +151,18 @@ class ChargeDensity:
         DensityError
             If arrays are missing or impossible.
         """
-        channels = sorted(name for name in arrays if name.startswith(_AUGMENTATION))
-        texts = tuple(np.asarray(arrays[name]).tobytes().decode() for name in channels)
+        channels = {name.partition("_")[2][:2] for name in arrays if name.startswith(_PREFIX)}
+        augmentation = tuple(
+            Augmentation.from_arrays(arrays, _PREFIX + channel) for channel in sorted(channels)
+        )
         try:
+            required: dict[str, Any] = {name: arrays[name] for name in (*_ARRAYS, "pbc")}
             return cls(
-                arrays["values"],
-                arrays["cell"],
-                arrays["origin"],
-                arrays["numbers"],
-                arrays["positions"],
-                pbc=arrays["pbc"],  # type: ignore[arg-type] # becomes a tuple
+                **required,
                 magnetization=arrays.get("magnetization"),
                 kind=kind,
-                augmentation=texts or None,
+                augmentation=augmentation or None,
+                magnetization_vector=arrays.get("magnetization_vector"),
             )
         except KeyError as error:
             raise DensityError(

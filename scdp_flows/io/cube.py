@@ -7,30 +7,29 @@ last index runs fastest. The format says nothing of periodicity, spin or electro
 from __future__ import annotations
 
 import logging
+import math
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from scdp_flows.density import ChargeDensity
-from scdp_flows.io.compression import replace_text
-from scdp_flows.io.grid_text import (
-    Lines,
-    format_pbc,
-    open_lines,
-    parse_pbc,
-    read_numbers,
-    write_numbers,
-)
+from scdp_flows.io.compression import replace_binary
+from scdp_flows.io.grid_text import Lines, format_pbc, open_lines, parse_pbc, read_numbers
+from scdp_flows.io.number_block import NumberBlock
+from scdp_flows.io.number_layout import CUBE, NumberWriter
+from scdp_flows.io.slabs import DensitySlabs, slabs_of
 from scdp_flows.units import BOHR_TO_ANGSTROM
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["CubeFormat", "infer_pbc", "read_cube", "write_cube"]
+__all__ = ["CubeFormat", "infer_pbc", "open_cube_slabs", "read_cube", "write_cube"]
 
 _logger = logging.getLogger(__name__)
 
@@ -43,6 +42,11 @@ _HEAD = re.compile(
 
 # Largest mean density on the faces of a molecule's box, as a fraction of the mean in the box.
 _FACE_FRACTION = 0.05
+
+_AXIS = 0
+_VOXELS = 2**20
+_MOST_ATOMS = 999_999
+_SHORTEST_STEP, _LONGEST_STEP = 1e-4, 10.0  # Å
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class _Header(NamedTuple):
     origin: NDArray[np.float64]
     cell: NDArray[np.float64]
     shape: tuple[int, int, int]
-    numbers: list[int]
+    numbers: NDArray[np.int64]
     positions: NDArray[np.float64]
+    """Of the centres that have a nucleus."""
 
 
 def read_cube(
@@ -102,29 +107,76 @@ def read_cube(
     """
     with open_lines(path) as lines:
         header = _read_header(lines)
-        n1, n2, n3 = header.shape
-        flat = read_numbers(lines, n1 * n2 * n3, field="values")
-        rest = next((line for line in lines if line.strip()), None)
-        if rest is not None:
-            raise lines.error(
-                f"{rest.strip()[:60]!r} follows the {n1 * n2 * n3} values of the header",
-                field="values",
-                fix="correct the numbers of voxels, or keep one quantity only",
-            )
-        values = flat.reshape(header.shape) / BOHR_TO_ANGSTROM**3
+        flat = read_numbers(lines, math.prod(header.shape), field="values")
+        _check_end(lines, header)
+        flat /= BOHR_TO_ANGSTROM**3
+        values = flat.reshape(header.shape)
         if pbc is None:
             pbc = parse_pbc(header.comment)
         if pbc is None:
             pbc = infer_pbc(values)
             _logger.info("%s: periodic directions judged from the density: %s", path, pbc)
-        is_atom = np.array(header.numbers) > 0
         return ChargeDensity(
-            values,
+            values, header.cell, header.origin, header.numbers, header.positions, pbc=pbc
+        )
+
+
+@contextmanager
+def open_cube_slabs(
+    path: str | os.PathLike[str], *, pbc: tuple[bool, bool, bool], voxels: int = _VOXELS
+) -> Iterator[DensitySlabs]:
+    """Open a cube file to read it slab by slab along the first axis.
+
+    Parameters
+    ----------
+    path
+        The file, also compressed.
+    pbc
+        The periodic directions, which cannot be judged without the whole grid; what
+        ``write_cube`` noted in the comment goes first.
+    voxels
+        About how many voxels a slab is to have; at least one layer.
+
+    Raises
+    ------
+    DensityFormatError
+        As :func:`read_cube`; partly raised while the slabs are taken.
+    """
+    with open_lines(path) as lines:
+        header = _read_header(lines)
+        yield DensitySlabs(
+            (_read_slabs(lines, header, voxels),),
+            header.shape,
+            _AXIS,
             header.cell,
             header.origin,
-            np.array(header.numbers)[is_atom],
-            header.positions[is_atom],
-            pbc=pbc,
+            header.numbers,
+            header.positions,
+            parse_pbc(header.comment) or pbc,
+        )
+
+
+def _read_slabs(lines: Lines, header: _Header, voxels: int) -> Iterator[NDArray[np.float64]]:
+    """Read the grid in slabs (thickness, n2, n3), e/Å^3."""
+    n1, n2, n3 = header.shape
+    block = NumberBlock(lines, n1 * n2 * n3, field="values")
+    thickness = max(voxels // (n2 * n3), 1)
+    for start in range(0, n1, thickness):
+        layers = min(thickness, n1 - start)
+        slab = block.take(layers * n2 * n3)
+        yield slab.reshape(layers, n2, n3) / BOHR_TO_ANGSTROM**3
+    block.close()
+    _check_end(lines, header)
+
+
+def _check_end(lines: Lines, header: _Header) -> None:
+    """Refuse what follows the values."""
+    rest = lines.skip_blank("values")
+    if rest is not None:
+        raise lines.error(
+            f"{rest.strip()[:60]!r} follows the {math.prod(header.shape)} values of the header",
+            field="values",
+            fix="correct the numbers of voxels, or keep one quantity only",
         )
 
 
@@ -155,14 +207,22 @@ def _read_header(lines: Lines) -> _Header:
     unit = 1.0 if counts[0] < 0 else BOHR_TO_ANGSTROM
     n1, n2, n3 = (abs(count) for count in counts)
     steps = np.array([axis[1:] for axis in axes]) * unit
+    lengths = np.linalg.norm(steps, axis=1)
+    if lengths.min() < _SHORTEST_STEP or lengths.max() > _LONGEST_STEP:
+        raise lines.error(
+            f"voxels have the edges {lengths.tolist()} Å",
+            field="grid axis",
+            fix="correct the header",
+        )
     atoms = np.array([_read_row(lines, 4, "atom") for _ in range(n_atoms)])
+    is_atom = atoms[:, 0] > 0
     return _Header(
         comment,
         np.array(origin) * unit,
         steps * np.array([[n1], [n2], [n3]]),
         (n1, n2, n3),
-        [round(number) for number in atoms[:, 0]],
-        atoms[:, 2:] * unit,
+        atoms[is_atom, 0].astype(np.int64),
+        atoms[is_atom, 2:] * unit,
     )
 
 
@@ -180,7 +240,7 @@ def _read_atom_count(lines: Lines) -> tuple[int, list[float]]:
             field="number of atoms and origin",
             fix="write the total density to a cube of its own",
         )
-    if n_atoms == 0 or len(origin) != 3:
+    if not (0 < n_atoms <= _MOST_ATOMS and len(origin) == 3 and np.isfinite(origin).all()):
         raise lines.error(
             f"found {' '.join(words)[:60]!r}, expected a number of atoms and three coordinates",
             field="number of atoms and origin",
@@ -205,42 +265,48 @@ def _read_row(lines: Lines, n_lengths: int, field: str) -> list[float]:
     return row
 
 
-def write_cube(density: ChargeDensity, path: str | os.PathLike[str]) -> None:
-    """Write a density as cube file; compressed if the name ends in ``.gz``, ``.bz2`` or ``.xz``.
+def write_cube(density: ChargeDensity | DensitySlabs, path: str | os.PathLike[str]) -> None:
+    """Write a density as cube file in bohr; compressed if the name ends so.
 
     Values have six significant digits, as is customary. Magnetisation and PAW occupancies have no
     place in the format and are left out. The second comment line records the periodic directions
     for ``read_cube``.
 
+    Parameters
+    ----------
+    density
+        The density, or its slabs along the first axis, of which no more than one is in memory.
+    path
+        Where to; replaced as a whole or not at all.
+
     Raises
     ------
+    DensityError
+        If the slabs do not fit.
     OSError
         If the file cannot be written; nothing is left behind then.
     """
-    if density.magnetization is not None:
+    slabs = density if isinstance(density, DensitySlabs) else slabs_of(density, _AXIS)
+    slabs.require_axis(_AXIS, "a cube file")
+    if len(slabs.grids) > 1:
         _logger.info("%s: a cube file holds the total density, not the magnetisation", path)
-    n3 = density.shape[2]
-    steps = density.cell / np.array(density.shape)[:, np.newaxis]
+    steps = slabs.cell / np.array(slabs.shape)[:, np.newaxis]
     rows = [
         "Electron density in e/bohr^3, written by scdp-flows",
-        f"Lengths in bohr, {format_pbc(density.pbc)}",
-        _row(len(density.numbers), density.origin),
-        *(_row(count, step) for count, step in zip(density.shape, steps, strict=True)),
+        f"Lengths in bohr, {format_pbc(slabs.pbc)}",
+        _row(len(slabs.numbers), slabs.origin),
+        *(_row(count, step) for count, step in zip(slabs.shape, steps, strict=True)),
         *(
             _row(number, place, charge=float(number))
-            for number, place in zip(density.numbers.tolist(), density.positions, strict=True)
+            for number, place in zip(slabs.numbers.tolist(), slabs.positions, strict=True)
         ),
     ]
-    with replace_text(path) as stream:
-        stream.write("\n".join(rows) + "\n")
-        write_numbers(
-            stream,
-            density.values,
-            number_format=" % .5E",
-            per_line=6,
-            row=n3,
-            factor=BOHR_TO_ANGSTROM**3,
-        )
+    with replace_binary(path) as stream:
+        stream.write(("\n".join(rows) + "\n").encode())
+        writer = NumberWriter(stream, CUBE, math.prod(slabs.shape), row=slabs.shape[2])
+        for slab in slabs.checked(0):
+            writer.write(slab, BOHR_TO_ANGSTROM**3)
+        writer.close()
 
 
 def _row(integer: int, lengths: NDArray[np.float64], *, charge: float | None = None) -> str:

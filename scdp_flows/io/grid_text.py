@@ -1,52 +1,55 @@
-"""Read and write long runs of numbers in text files, in bounded memory."""
+"""Read lines and long runs of numbers from text files, in bounded memory."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from contextlib import contextmanager
-from itertools import islice
 from typing import IO, TYPE_CHECKING
 
-import numpy as np
-
-from scdp_flows.errors import DensityError, DensityFormatError
-from scdp_flows.io.compression import DECODE_ERRORS, open_text
+from scdp_flows.errors import DensityFormatError
+from scdp_flows.io.compression import open_binary
+from scdp_flows.io.number_block import KEPT, LONGEST_LINE, NumberBlock
+from scdp_flows.io.reading import COPY_ANEW, format_errors
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = [
-    "Lines",
-    "format_pbc",
-    "open_lines",
-    "parse_pbc",
-    "read_head",
-    "read_numbers",
-    "write_numbers",
-]
+__all__ = ["Lines", "format_pbc", "open_lines", "parse_pbc", "read_numbers"]
 
-_LINES_AT_A_TIME = 20_000
-_NUMBERS_AT_A_TIME = 60_000
-_LARGEST_GRID = 2**31
-_HEAD_LENGTH = 4096
+_PIECE = 2**18  # fits into the cache of a processor core
 
-# Fortran leaves out the E where the exponent has three digits: 0.12345678901-102.
-_EXPONENT_WITHOUT_E = re.compile(r"^([+-]?\d*\.\d*)([+-]\d{3})$")
 _PBC = re.compile(r"\bpbc=([TF])([TF])([TF])\b")
 
 
 class Lines:
-    """Iterate over the lines of a file, counting them."""
+    """Iterate over the lines of a file, counting them.
 
-    def __init__(self, stream: IO[str], file: str) -> None:
+    Parameters
+    ----------
+    stream
+        The content, decompressed.
+    file
+        Its name, for messages.
+    """
+
+    def __init__(self, stream: IO[bytes], file: str) -> None:
         self._stream = stream
         self.file = file
         self.number = 0
         """Number of the last line read, from 1."""
+        self.buffer = b""
+        """What was read of the file and may not have been used yet."""
+        self.position = 0
+        """Where in the buffer reading goes on."""
+        self._start = 0
+        self.is_at_end = False
+        """Whether the buffer reaches to the end of the file."""
+        self.is_unterminated = False
+        """Whether the last line of the file lacks its line feed, which the buffer does not."""
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the rest."""
@@ -54,13 +57,46 @@ class Lines:
 
     def __next__(self) -> str:
         """Return the next line with its line feed."""
-        line = next(self._stream)
+        end = self.buffer.find(b"\n", self.position)
+        while end < 0 and not self.is_at_end:
+            if len(self.buffer) - self.position > LONGEST_LINE:
+                raise self.error(
+                    f"a line of more than {LONGEST_LINE} characters",
+                    field="line",
+                    fix="this is no text file of that format: check what it is",
+                )
+            searched = len(self.buffer) - self.position
+            self.fill()
+            end = self.buffer.find(b"\n", self.position + searched)
+        if end < 0:
+            raise StopIteration
+        line = self.buffer[self.position : end + 1].decode(errors="replace")
+        self.position = end + 1
         self.number += 1
-        return line
+        return line.replace("\r\n", "\n")
 
-    def head(self) -> str:
-        """Return the next few thousand characters, without counting their lines."""
-        return self._stream.read(_HEAD_LENGTH)
+    @property
+    def offset(self) -> int:
+        """How many bytes of the decompressed file were used."""
+        return self._start + self.position
+
+    def fill(self) -> None:
+        """Read on; what was used some lines before is forgotten."""
+        piece = self._stream.read(_PIECE)
+        self.is_at_end = not piece
+        if piece:
+            used = max(self.position - KEPT, 0)
+            self.buffer = self.buffer[used:] + piece
+            self.position -= used
+            self._start += used
+        elif not self.buffer[self.position :].endswith(b"\n") and not self.is_unterminated:
+            self.is_unterminated = self.position < len(self.buffer)
+            self.buffer += b"\n" if self.is_unterminated else b""
+
+    def advance(self, position: int) -> None:
+        """Go on in the buffer, counting lines."""
+        self.number += self.buffer.count(b"\n", self.position, position)
+        self.position = position
 
     def require(self, field: str) -> str:
         """Return the next line without surrounding blanks.
@@ -73,15 +109,28 @@ class Lines:
         try:
             return next(self).strip()
         except StopIteration:
-            raise self.error("the file ends before it", field=field, fix=_COPY_ANEW) from None
+            raise self.error("the file ends before it", field=field, fix=COPY_ANEW) from None
+
+    def skip_blank(self, field: str) -> str | None:
+        """Return the next line that is not blank; None at the end of the file.
+
+        Raises
+        ------
+        DensityFormatError
+            If there are thousands of blank lines.
+        """
+        start = self.offset
+        for line in self:
+            if not line.isspace():
+                return line
+            if self.offset - start > LONGEST_LINE:
+                raise self.error("nothing but blank lines", field=field, fix=COPY_ANEW)
+        return None
 
     def error(self, message: str, *, field: str, fix: str) -> DensityFormatError:
         """Return an error that names this place."""
-        where = f"line {self.number} ({field})"
+        where = f"line {self.number} ({field}), byte {self.offset}"
         return DensityFormatError(message, file=self.file, field=where, fix=fix)
-
-
-_COPY_ANEW = "the file is incomplete: copy it anew or repeat the calculation"
 
 
 @contextmanager
@@ -93,31 +142,8 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[Lines]:
     DensityFormatError
         If the file is missing, unreadable, damaged or holds an impossible density.
     """
-    try:
-        with open_text(path) as stream:
-            yield Lines(stream, str(path))
-    except FileNotFoundError:
-        raise DensityFormatError("no such file", file=path, fix="check the path") from None
-    except DECODE_ERRORS as error:
-        raise DensityFormatError(
-            f"cannot be read ({error})", file=path, fix="the file is damaged or not permitted"
-        ) from error
-    except DensityFormatError:
-        raise
-    except DensityError as error:
-        raise DensityFormatError(str(error), file=path) from error
-
-
-def read_head(path: str | os.PathLike[str]) -> str:
-    """Return the first few thousand characters of a file.
-
-    Raises
-    ------
-    DensityFormatError
-        As ``open_lines``.
-    """
-    with open_lines(path) as lines:
-        return lines.head()
+    with format_errors(path), open_binary(path) as stream:
+        yield Lines(stream, str(path))
 
 
 def read_numbers(lines: Lines, count: int, *, field: str) -> NDArray[np.float64]:
@@ -133,121 +159,10 @@ def read_numbers(lines: Lines, count: int, *, field: str) -> NDArray[np.float64]
     DensityFormatError
         If there are fewer or more numbers, or something that is not a finite number.
     """
-    if not 0 < count < _LARGEST_GRID:
-        raise lines.error(f"{count} values are announced", field=field, fix="correct the header")
-    numbers = np.empty(count)
-    filled, longest = 0, 1
-    tail: list[str] = []
-    while filled < count:
-        # No line is longer than the longest so far (the first one, in practice), hence these
-        # lines cannot reach beyond the end of the block.
-        wanted = 1 if filled == 0 else min(-(-(count - filled) // longest), _LINES_AT_A_TIME)
-        chunk = list(islice(lines, wanted))
-        if not chunk:
-            raise lines.error(f"{filled} of {count} values", field=field, fix=_COPY_ANEW)
-        values = _parse(chunk, lines, field)
-        if filled + len(values) > count:
-            raise lines.error(
-                f"more than the {count} values of the header", field=field, fix="correct the header"
-            )
-        numbers[filled : filled + len(values)] = values
-        filled += len(values)
-        longest, tail = max(longest, len(chunk[0].split())), (tail + chunk)[-2:]
-    if _is_cut(tail):
-        raise lines.error(f"the last number of {tail[-1]!r} is cut", field=field, fix=_COPY_ANEW)
+    block = NumberBlock(lines, count, field=field)
+    numbers = block.take(count)
+    block.close()
     return numbers
-
-
-def _parse(chunk: list[str], lines: Lines, field: str) -> NDArray[np.float64]:
-    """Convert lines to numbers; the slow way only if the fast one fails."""
-    text = "".join(chunk)
-    if text.isspace():  # fromstring would return -1
-        return np.empty(0)
-    try:
-        with warnings.catch_warnings():
-            # NumPy below 2.3 warns where later ones raise.
-            warnings.simplefilter("error", DeprecationWarning)
-            values: NDArray[np.float64] = np.fromstring(text, sep=" ")
-    except (ValueError, DeprecationWarning):
-        return _parse_slowly(chunk, lines, field)
-    return values if np.isfinite(values).all() else _parse_slowly(chunk, lines, field)
-
-
-def _parse_slowly(chunk: list[str], lines: Lines, field: str) -> NDArray[np.float64]:
-    """Convert token by token, naming what is not a finite number."""
-    first_line = lines.number - len(chunk) + 1
-    values = []
-    for offset, line in enumerate(chunk):
-        for token in line.split():
-            try:
-                value = float(_EXPONENT_WITHOUT_E.sub(r"\1E\2", token))
-            except ValueError:
-                value = np.nan
-            if not np.isfinite(value) or "_" in token:  # Python reads 1_0 as ten
-                raise DensityFormatError(
-                    f"{token!r} is not a finite number",
-                    file=lines.file,
-                    field=f"line {first_line + offset} ({field})",
-                    fix="the value overflowed its columns, or the file is damaged: write it anew",
-                )
-            values.append(value)
-    return np.array(values)
-
-
-def _is_cut(tail: list[str]) -> bool:
-    """Tell from its last two lines whether a file of fixed columns ends within a number."""
-    if tail[-1].endswith("\n"):
-        return False
-    *others, last = (len(token.lstrip("+-")) for token in " ".join(tail).split())
-    return len(set(others)) == 1 and last < others[0]
-
-
-def write_numbers(
-    stream: IO[str],
-    values: NDArray[np.floating],
-    *,
-    number_format: str,
-    per_line: int,
-    row: int | None = None,
-    factor: float = 1.0,
-) -> None:
-    """Write the numbers of an array in C order.
-
-    Parameters
-    ----------
-    stream
-        Where to.
-    values
-        Any shape; the last index runs fastest.
-    number_format
-        A ``%`` format that separates numbers by a blank.
-    per_line
-        Numbers on one line.
-    row
-        Begin a new line after so many numbers, too; default: never.
-    factor
-        Multiplies all numbers.
-    """
-    period = row or per_line
-    pattern = _line_pattern(period, per_line, number_format)
-    periods = max(_NUMBERS_AT_A_TIME // period, 1)
-    for block in _blocks(values, periods * period):
-        whole, rest = divmod(len(block), period)
-        text = pattern * whole + _line_pattern(rest, per_line, number_format)
-        stream.write(text % tuple((block * factor).tolist()))
-
-
-def _line_pattern(count: int, per_line: int, number_format: str) -> str:
-    """Return the format of so many numbers, beginning and ending at line ends."""
-    lengths = [per_line] * (count // per_line) + ([count % per_line] if count % per_line else [])
-    return "".join(number_format * length + "\n" for length in lengths)
-
-
-def _blocks(values: NDArray[np.floating], size: int) -> Iterator[NDArray[np.float64]]:
-    """Yield the flattened array in pieces of one size, copying no more than one piece."""
-    flat = values.flat
-    for start in range(0, values.size, size):
-        yield np.asarray(flat[start : start + size], dtype=np.float64)
 
 
 def format_pbc(pbc: tuple[bool, bool, bool]) -> str:

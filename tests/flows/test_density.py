@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scdp_flows.augmentation import Augmentation
 from scdp_flows.density import ChargeDensity, DensityKind, PointDensity
 from scdp_flows.errors import DensityError
 
@@ -130,17 +131,27 @@ def test_arrays_rebuild_the_density() -> None:
     density = _density(
         pbc=(True, True, False),
         magnetization=np.full((4, 5, 6), 0.1),
-        augmentation=("augmentation occupancies 1 1\n 0.5\n", ""),
+        augmentation=tuple(Augmentation.from_records([[float(n)]]) for n in range(2)),
         kind=kind,
     )
     copy = ChargeDensity.from_arrays(density.to_arrays(), kind=kind)
     for name in ("values", "cell", "origin", "numbers", "positions", "magnetization"):
         assert np.array_equal(getattr(copy, name), getattr(density, name))
-    assert (copy.pbc, copy.kind, copy.augmentation) == (
-        density.pbc,
-        density.kind,
-        density.augmentation,
-    )
+    assert (copy.pbc, copy.kind) == (density.pbc, density.kind)
+    assert copy.augmentation is not None
+    assert [channel.occupancies.tolist() for channel in copy.augmentation] == [[0.0], [1.0]]
+
+
+def test_a_non_collinear_density_has_a_magnetisation_of_three_components() -> None:
+    vector = np.arange(360.0).reshape(3, 4, 5, 6)
+    density = _density(magnetization_vector=vector)
+    copy = ChargeDensity.from_arrays(density.to_arrays())
+    assert copy.magnetization_vector is not None
+    assert np.array_equal(copy.magnetization_vector, vector)
+    with pytest.raises(DensityError, match="collinear or not"):
+        _density(magnetization_vector=vector, magnetization=vector[0])
+    with pytest.raises(DensityError, match=r"differs from \(3, 4, 5, 6\)"):
+        _density(magnetization_vector=vector[:2])
 
 
 def test_missing_arrays_are_named() -> None:

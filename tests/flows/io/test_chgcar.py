@@ -1,20 +1,22 @@
 from __future__ import annotations
 
-import gzip
+import tracemalloc
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 from pymatgen.io.vasp import Chgcar
 
-from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.chgcar import ChgcarFormat, read_chgcar, write_chgcar
+from scdp_flows.density import Augmentation, ChargeDensity
+from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.io.chgcar import ChgcarFormat, open_chgcar_slabs, read_chgcar, write_chgcar
+from scdp_flows.io.compression import open_text
+from scdp_flows.io.kernels import compiled
+from scdp_flows.io.slabs import DensitySlabs, iter_slabs, slabs_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from scdp_flows.density import ChargeDensity
 
 
 def test_a_real_file_of_one_spin(data: Path) -> None:
@@ -56,16 +58,139 @@ def test_species_with_a_slash_are_read(data: Path) -> None:
     assert density.integral() == pytest.approx(8.0, abs=1e-4)
 
 
-def test_occupancies_and_moments_are_written_back_unchanged(data: Path, tmp_path: Path) -> None:
+_VASP_FILES = {
+    "Fe_bcc_CHGCAR_spin.gz": 2,
+    "LiH_CHGCAR_spin.xz": 2,
+    "Fe2_cubic_CHGCAR.gz": 1,
+    "Si2_24_CHGCAR.gz": 1,
+    "AECCAR0_H2O.gz": 0,
+    "CHG_Si.gz": 0,
+}
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Give the lines of a file from the third on, cut at blanks in the header."""
+    with open_text(path) as stream:
+        rows = [line.rstrip() for line in stream]
+    start = next(n for n, row in enumerate(rows) if not row)
+    return [row.split() for row in rows[2:start]] + [[row] for row in rows[start:]]
+
+
+@pytest.mark.parametrize("name", _VASP_FILES)
+def test_what_vasp_wrote_is_written_back_line_by_line(
+    name: str, data: Path, tmp_path: Path
+) -> None:
+    density = read_chgcar(data / "vasp" / name)
+    assert len(density.augmentation or ()) == _VASP_FILES[name]
+    style: Literal["CHG", "CHGCAR"] = "CHG" if name.startswith("CHG_") else "CHGCAR"
+    copy = ChargeDensity.from_arrays(density.to_arrays())  # also after a stay in a store
+    write_chgcar(copy, tmp_path / "copy", style=style)
+    assert _rows(tmp_path / "copy") == _rows(data / "vasp" / name)
+
+
+def test_another_program_reads_occupancies_that_we_wrote(data: Path, tmp_path: Path) -> None:
     path = data / "vasp" / "Fe_bcc_CHGCAR_spin.gz"
     write_chgcar(read_chgcar(path), tmp_path / "CHGCAR")
-    original = gzip.decompress(path.read_bytes()).decode().splitlines()
-    written = (tmp_path / "CHGCAR").read_text().splitlines()
-    # The line of moments between the spins, which VASP needs, is among them.
-    assert len(written) == len(original)
-    start = original.index(next(line for line in original if line.startswith("augmentation")))
-    end = next(n for n in range(start, len(original)) if original[n].split() == ["28"] * 3)
-    assert written[start:end] == original[start:end]
+    original, theirs = Chgcar.from_file(str(path)), Chgcar.from_file(str(tmp_path / "CHGCAR"))
+    for channel in ("total", "diff"):
+        assert np.array_equal(theirs.data_aug[channel][1], original.data_aug[channel][1])
+        assert np.array_equal(theirs.data[channel], original.data[channel])
+
+
+@pytest.fixture
+def non_collinear(molecule_density: ChargeDensity) -> ChargeDensity:
+    """Give a density of four grids with occupancies after each."""
+    vector = np.stack([factor * molecule_density.values for factor in (0.1, -0.2, 0.3)])
+    kept = [Augmentation.from_records([[float(n), 0.5], [0.25]]) for n in range(4)]
+    return replace(molecule_density, magnetization_vector=vector, augmentation=tuple(kept))
+
+
+def test_non_collinear_densities_have_four_grids(
+    non_collinear: ChargeDensity, tmp_path: Path
+) -> None:
+    write_chgcar(non_collinear, tmp_path / "CHGCAR")
+    copy = read_chgcar(tmp_path / "CHGCAR")
+    assert copy.magnetization is None
+    assert copy.magnetization_vector is not None
+    assert non_collinear.magnetization_vector is not None
+    assert np.allclose(copy.magnetization_vector, non_collinear.magnetization_vector, rtol=1e-10)
+    assert copy.augmentation is not None
+    assert [each.occupancies[0] for each in copy.augmentation] == [0.0, 1.0, 2.0, 3.0]
+    theirs = Chgcar.from_file(str(tmp_path / "CHGCAR"))
+    assert np.allclose(theirs.data["diff_z"] / copy.volume, copy.magnetization_vector[2])
+
+
+@pytest.mark.parametrize(("n_grids", "message"), [(3, "3 grids, expected"), (5, "more than 4")])
+def test_other_numbers_of_grids_are_refused(n_grids: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "CHGCAR").write_text(_text(" 2 2 1\n 1.0 2.0 3.0 4.0\n" * (n_grids - 1)))
+    with pytest.raises(DensityFormatError, match=message):
+        read_chgcar(tmp_path / "CHGCAR")
+
+
+def test_occupancies_of_one_grid_of_two_are_refused(tmp_path: Path) -> None:
+    one = "augmentation occupancies 1 1\n 1\naugmentation occupancies 2 1\n 1\n"
+    (tmp_path / "CHGCAR").write_text(_text(f"{one} 2 2 1\n 1.0 2.0 3.0 4.0\n"))
+    with pytest.raises(DensityFormatError, match=r"occupancies of \[2, 0\] atoms"):
+        read_chgcar(tmp_path / "CHGCAR")
+
+
+def test_the_elements_of_old_files_are_given(tmp_path: Path) -> None:
+    (tmp_path / "CHGCAR").write_text(_text("").replace("\nH\n", "\n"))
+    with pytest.raises(DensityFormatError, match="VASP 4 wrote no elements"):
+        read_chgcar(tmp_path / "CHGCAR")
+    assert read_chgcar(tmp_path / "CHGCAR", species=["He"]).numbers.tolist() == [2, 2]
+
+
+def test_slabs_are_written_and_read_like_the_whole(
+    molecule_density: ChargeDensity, tmp_path: Path
+) -> None:
+    polarised = replace(molecule_density, magnetization=0.5 * molecule_density.values)
+    write_chgcar(polarised, tmp_path / "whole")
+    slabs = slabs_of(polarised, 2)
+    both = (polarised.values, 0.5 * polarised.values)
+    grids = tuple(iter_slabs(grid, 2, voxels=2000) for grid in both)
+    write_chgcar(replace(slabs, grids=grids), tmp_path / "slabs")
+    assert (tmp_path / "slabs").read_bytes() == (tmp_path / "whole").read_bytes()
+    for grid, expected in enumerate(both):
+        with open_chgcar_slabs(tmp_path / "slabs", grid=grid, voxels=2000) as read:
+            parts = list(read.checked(0))
+        assert len(parts) > 4
+        assert np.allclose(np.concatenate(parts, axis=2), expected, rtol=1e-10)
+    with (
+        pytest.raises(DensityFormatError, match="ask for a grid that is there"),
+        open_chgcar_slabs(tmp_path / "slabs", grid=2),
+    ):
+        pass
+
+
+def test_wrong_slabs_leave_no_file(molecule_density: ChargeDensity, tmp_path: Path) -> None:
+    slabs = replace(slabs_of(molecule_density, 2), grids=([molecule_density.values[:, :, :5]],))
+    with pytest.raises(DensityError, match="the slabs end after 5 of 24 layers"):
+        write_chgcar(slabs, tmp_path / "CHGCAR")
+    assert not list(tmp_path.glob("*CHGCAR*"))
+
+
+def _stream(path: Path, n: int) -> float:
+    """Write and read a grid in slabs of eight layers; return the sum of its values."""
+    grid = (np.full((n, n, 8), 1.0 + start) for start in range(0, n, 8))
+    atoms = np.array([1]), np.zeros((1, 3))
+    slabs = DensitySlabs((grid,), (n, n, n), 2, 8 * np.eye(3), np.zeros(3), *atoms)
+    write_chgcar(slabs, path)
+    with open_chgcar_slabs(path, voxels=8 * n * n) as read:
+        return sum(float(slab.sum()) for slab in read.checked(0))
+
+
+@pytest.mark.slow
+def test_no_more_than_slabs_are_in_memory(tmp_path: Path) -> None:
+    compiled()
+    _stream(tmp_path / "CHGCAR", 32)  # loads the kernels
+    n = 160
+    tracemalloc.start()
+    total = _stream(tmp_path / "CHGCAR", n)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == pytest.approx(n * n * 8 * sum(range(1, n, 8)), rel=1e-9)
+    assert peak < 8 * n**3 / 3  # the whole grid takes three times as much
 
 
 def test_a_molecule_moves_into_its_box(molecule_density: ChargeDensity, tmp_path: Path) -> None:
@@ -82,15 +207,13 @@ def test_a_molecule_moves_into_its_box(molecule_density: ChargeDensity, tmp_path
     assert theirs.data["total"].sum() / theirs.ngridpts == pytest.approx(4.0, abs=1e-6)
 
 
-def test_blank_text_after_a_grid_is_no_augmentation(
-    molecule_density: ChargeDensity, tmp_path: Path
-) -> None:
-    write_chgcar(replace(molecule_density, augmentation=("\n",)), tmp_path / "CHGCAR")
+def test_blank_text_after_a_grid_is_no_augmentation(tmp_path: Path) -> None:
+    (tmp_path / "CHGCAR").write_text(_text(" \n\n"))
     assert read_chgcar(tmp_path / "CHGCAR").augmentation is None
 
 
-def test_non_collinear_files_are_refused(data: Path) -> None:
-    with pytest.raises(DensityFormatError, match="non-collinear"):
+def test_a_dummy_of_a_non_collinear_file_is_refused(data: Path) -> None:
+    with pytest.raises(DensityFormatError, match=r"line 24 .*expected the numbers of an atom"):
         read_chgcar(data / "malformed" / "CHGCAR_ncl_dummy")
 
 
@@ -99,32 +222,9 @@ def _text(augmentation: str) -> str:
     return f"{header} 1.0 2.0 3.0 4.0\n{augmentation}"
 
 
-def test_complete_occupancies_are_accepted(tmp_path: Path) -> None:
-    text = "augmentation occupancies 1 2\n 1 2\naugmentation occupancies 2 3\n 1 2\n 3\n"
-    (tmp_path / "CHGCAR").write_text(_text(text))
-    assert read_chgcar(tmp_path / "CHGCAR").augmentation == (text,)
-
-
-@pytest.mark.parametrize(
-    ("augmentation", "message"),
-    [
-        ("augmentation occupancies 1 3\n 1.0 2.0\n", "1 numbers too few"),
-        ("augmentation occupancies 1 3\n 1 2\naugmentation occupancies 2 1\n 1\n", "1 .* too few"),
-        ("augmentation occupancies 1 1\n 1.0 2.0\n", "1 numbers too many"),
-        ("augmentation occupancies 1 1\n 1.0 2.0\n 2 2 1\n 1 2 3 4\n", "1 numbers too many"),
-        ("augmentation occupancies 1 1\n 1.0\n 0.5 0.5\n", "2 numbers after the last grid"),
-        (" 2 2 1\n 1.0 2.0\n", r"magnetisation grid\): 2 of 4 values"),
-    ],
-)
-def test_incomplete_files_are_refused(augmentation: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "CHGCAR").write_text(_text(augmentation))
-    with pytest.raises(DensityFormatError, match=message):
-        read_chgcar(tmp_path / "CHGCAR")
-
-
 def test_a_structure_without_grid_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "POSCAR").write_text(_text("").partition("\n\n")[0] + "\n")
-    with pytest.raises(DensityFormatError, match=r"grid shape\): the file ends before it"):
+    with pytest.raises(DensityFormatError, match=r"grid shape\).*: the file ends before it"):
         read_chgcar(tmp_path / "POSCAR")
     (tmp_path / "POSCAR").write_text(_text("").replace(" 2 2 1", "0.0 0.0 0.0"))
     with pytest.raises(DensityFormatError, match="a structure without a grid"):

@@ -4,11 +4,14 @@ import bz2
 import gzip
 import lzma
 import stat
+import tracemalloc
 from typing import TYPE_CHECKING
 
+import lz4.frame
 import pytest
+import zstandard
 
-from scdp_flows.io.compression import open_binary, open_text, replace_text
+from scdp_flows.io.compression import DECODE_ERRORS, open_binary, open_text, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +22,10 @@ _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
+    ".lz4": lz4.frame.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
 }
+_COMPRESSED = [suffix for suffix in _COMPRESSORS if suffix]
 
 
 @pytest.mark.parametrize("suffix", _COMPRESSORS)
@@ -35,11 +41,48 @@ def test_the_name_decides_how_to_write(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"CHGCAR{suffix}"
     with replace_text(path) as stream:
         stream.write("density\n")
-    assert path.read_bytes().startswith(
-        {"": b"den", ".gz": b"\x1f\x8b", ".bz2": b"BZh"}.get(suffix, b"\xfd7z")
-    )
+    assert path.read_bytes()[:2] == _COMPRESSORS[suffix](b"density\n")[:2]
     with open_text(path) as stream:
         assert stream.read() == "density\n"
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
+def test_frames_that_follow_each_other_are_one_file(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "CHGCAR"
+    path.write_bytes(_COMPRESSORS[suffix](b"one\n") + _COMPRESSORS[suffix](b"two\n"))
+    with open_binary(path) as stream:
+        assert stream.read() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9, 0.999])
+def test_truncated_files_are_noticed(suffix: str, fraction: float, tmp_path: Path) -> None:
+    content = _COMPRESSORS[suffix](b"".join(b"%d\n" % (i * i) for i in range(20_000)))
+    path = tmp_path / "CHGCAR"
+    path.write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(DECODE_ERRORS), open_binary(path) as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
+def test_damaged_files_are_noticed(suffix: str, tmp_path: Path) -> None:
+    content = bytearray(_COMPRESSORS[suffix](b"".join(b"%d\n" % (i * i) for i in range(20_000))))
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    (tmp_path / "CHGCAR").write_bytes(content)
+    with pytest.raises(DECODE_ERRORS), open_binary(tmp_path / "CHGCAR") as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
+def test_bombs_cost_no_memory(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "CHGCAR"
+    path.write_bytes(_COMPRESSORS[suffix](bytes(60_000_000)))
+    tracemalloc.start()
+    with open_binary(path) as stream:
+        assert len(stream.read(1_000_000)) == 1_000_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 35e6
 
 
 def test_strange_bytes_do_not_end_the_reading(tmp_path: Path) -> None:

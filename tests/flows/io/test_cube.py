@@ -9,7 +9,8 @@ import pytest
 from pymatgen.io.common import VolumetricData
 
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.cube import CubeFormat, infer_pbc, read_cube, write_cube
+from scdp_flows.io.cube import CubeFormat, infer_pbc, open_cube_slabs, read_cube, write_cube
+from scdp_flows.io.slabs import iter_slabs, slabs_of
 from scdp_flows.units import BOHR_TO_ANGSTROM
 
 if TYPE_CHECKING:
@@ -87,6 +88,38 @@ def test_another_program_reads_what_is_written(
     assert np.allclose(values, molecule_density.values, rtol=1e-4)
 
 
+def test_slabs_are_written_and_read_like_the_whole(
+    molecule_density: ChargeDensity, tmp_path: Path
+) -> None:
+    write_cube(molecule_density, tmp_path / "whole.cube")
+    slabs = iter_slabs(molecule_density.values, 0, voxels=2000)
+    write_cube(replace(slabs_of(molecule_density, 0), grids=(slabs,)), tmp_path / "slabs.cube")
+    assert (tmp_path / "slabs.cube").read_bytes() == (tmp_path / "whole.cube").read_bytes()
+    with open_cube_slabs(tmp_path / "slabs.cube", pbc=(True, True, True), voxels=2000) as read:
+        assert read.pbc == (False, False, False)
+        parts = list(read.checked(0))
+    assert len(parts) == 6
+    assert np.allclose(np.concatenate(parts), molecule_density.values, rtol=6e-6)
+
+
+def test_rows_of_voxels_begin_on_new_lines(molecule_density: ChargeDensity, tmp_path: Path) -> None:
+    write_cube(molecule_density, tmp_path / "rho.cube")
+    rows = (tmp_path / "rho.cube").read_text().splitlines()[8:]
+    assert len(rows) == 18 * 21 * 4
+    assert {len(row) for row in rows} == {6 * 13}
+
+
+def test_a_real_file_whose_origin_is_not_zero(data: Path) -> None:
+    density = read_cube(data / "cube" / "psi4_NH3_Dt.cube.xz")
+    assert density.integral() == pytest.approx(9.9735, abs=1e-4)
+    assert density.origin == pytest.approx(
+        np.array([-4.677267, -5.204252, -5.704211]) * BOHR_TO_ANGSTROM
+    )
+    assert density.pbc == (False, False, False)
+    peak = density.coordinates()[np.unravel_index(density.values.argmax(), density.shape)]
+    assert np.linalg.norm(peak - density.positions[0]) < density.spacing.max()
+
+
 def test_lost_magnetisation_is_logged(
     molecule_density: ChargeDensity, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,12 +153,16 @@ def test_the_caller_knows_better(tmp_path: Path) -> None:
         ("\n 1 0.0 0.0 0.0", "\n 1 0.0 0.0 0.0 2", "orbitals or several quantities"),
         ("\n 1 0.0 0.0 0.0", "\n 0 0.0 0.0 0.0", "expected a number of atoms"),
         ("\n 1 0.0 0.0 0.0", "\n H 0.0 0.0 0.0", "expected a number of atoms"),
-        (" 2 1.0 0.0 0.0", " 0 1.0 0.0 0.0", r"line 6 \(grid axis\): the numbers of voxels"),
+        (" 2 1.0 0.0 0.0", " 0 1.0 0.0 0.0", r"line 6 \(grid axis\).*: the numbers of voxels"),
         (" 2 1.0 0.0 0.0", " 2.5 1.0 0.0 0.0", r"line 4 \(grid axis\)"),
         (" 2 1.0 0.0 0.0", " 2 0.0 0.0 1.0", "no volume"),
         (" 1 1.0 0.5 0.5 0.5", " 1 1.0 0.5 0.5", r"line 7 \(atom\)"),
         (" 1 1.0 0.5 0.5 0.5", " H 1.0 0.5 0.5 0.5", r"line 7 \(atom\)"),
         (" 1 1.0 0.5 0.5 0.5", " 119 1.0 0.5 0.5 0.5", "not atomic numbers"),
+        (" 2 1.0 0.0 0.0", " 2 99.0 0.0 0.0", "voxels have the edges"),
+        ("\n 1 0.0 0.0 0.0", "\n 9999999 0.0 0.0 0.0", "expected a number of atoms"),
+        ("\n 1 0.0 0.0 0.0", "\n 1 0.0 0.0 0.0 -3", "orbitals or several quantities"),
+        (" 2 1.0 0.0 0.0", " 999999 1.0 0.0 0.0", "4 of 1999998 values"),
         (" 3.0 4.0", " 3.0", "3 of 4 values"),
         (" 3.0 4.0", " 3.0 4.0\n 5.0", "follows the 4 values"),
         (" 3.0 4.0", " 3.0 *****", r"line 9 \(values\)"),

@@ -1,18 +1,85 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from scdp_flows.errors import DensityFormatError
 from scdp_flows.io.base import read_density
-from scdp_flows.io.plausibility import check_plausible
+from scdp_flows.io.plausibility import Thresholds, check_plausible, examine, judge
+from scdp_flows.io.quantity import Quantity
+from scdp_flows.kind import DensityKind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scdp_flows.density import ChargeDensity
+
+
+_REFUSED, _ACCEPTED = "refused", "accepted"
+
+# What becomes of every malformed or misleading file: a part of the reason, or acceptance.
+_TABLE = {
+    "malformed/CHGCAR_empty": (_REFUSED, "is empty"),
+    "malformed/CHGCAR_placeholder_27B.gz": (_REFUSED, "is empty"),
+    "malformed/CHGCAR_placeholder_70B": (_REFUSED, "begins with 'This is a test file"),
+    "malformed/CHGCAR_ncl_dummy": (_REFUSED, "expected the numbers of an atom"),
+    "malformed/CHGCAR_slash.gz": (_ACCEPTED, ""),
+    "malformed/CHGCAR_water_3x3x2": ("quarantined", "3 x 3 x 2 points"),
+    "malformed/CHGCAR_Li_probability.gz": ("quarantined", "6.7483 electrons for 52 atoms"),
+    "malformed/hBN_synthetic_CHGCAR.gz": ("quarantined", "more than all 24"),
+    "vasp/AECCAR0_H2O.gz": ("quarantined", "a core density"),
+    "vasp/AECCAR2_H2O.gz": ("quarantined", "17 % of it is negative"),
+    "vasp/PARCHG_SrTiO3": ("quarantined", "partial density of some states"),
+    "vasp/LOCPOT_Li.gz": (_REFUSED, "a potential or localisation function"),
+    "vasp/CHG_Si.gz": (_ACCEPTED, ""),
+    "vasp/Si2_24_CHGCAR.gz": (_ACCEPTED, ""),
+    "vasp/LiH_CHGCAR_spin.xz": (_ACCEPTED, ""),
+    "vasp/Fe_bcc_CHGCAR_spin.gz": (_ACCEPTED, ""),
+    "cube/qe_Be2_ldos_pp05.cube.gz": ("quarantined", "a local density of states"),
+    "cube/psi4_NH3_Dt.cube.xz": ("quarantined", "no whole number"),
+    "cube/cp2k_Cr4O5_elec.cube.gz": ("quarantined", "no whole number"),
+}
+
+
+def _verdict(path: Path) -> str:
+    """Give the verdict on a file as text."""
+    try:
+        return str(examine(path)[1])
+    except DensityFormatError as error:
+        return f"{_REFUSED}: {error}"
+
+
+@pytest.mark.parametrize("name", _TABLE)
+def test_files_from_the_wild_get_the_right_verdict(name: str, data: Path) -> None:
+    verdict, reason = _TABLE[name]
+    found = _verdict(data / name)
+    assert found.startswith(verdict)
+    assert reason in found
+
+
+def test_a_potential_gives_itself_away_under_any_name(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "vasp" / "LOCPOT_Li.gz", tmp_path / "CHGCAR.gz")
+    assert "negative, as if it were a potential" in _verdict(tmp_path / "CHGCAR.gz")
+
+
+def test_a_core_density_gives_itself_away_under_any_name(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "vasp" / "AECCAR0_H2O.gz", tmp_path / "chgcar.vasp")
+    assert "more than all 10" in _verdict(tmp_path / "chgcar.vasp")
+
+
+def test_all_electrons_are_accepted_only_where_they_are_wanted(data: Path) -> None:
+    path = data / "cube" / "psi4_NH3_Dt.cube.xz"
+    density, verdict = examine(path)
+    assert "it is an all-electron density" in str(verdict)
+    assert examine(path, all_electron=True)[1].accepted
+    kind = DensityKind("all", "", "pbe", "cc-pvdz")
+    assert judge(replace(density, kind=kind)).accepted
+    doubled = replace(density, values=2 * density.values, kind=kind)
+    assert "its atoms have 10" in str(judge(doubled))
 
 
 @pytest.mark.parametrize("name", ["Fe_bcc_CHGCAR_spin.gz", "Fe2_cubic_CHGCAR.gz"])
@@ -48,7 +115,12 @@ def test_a_toy_file_is_doubted(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "reason"), [(10.0, "more than all 9"), (1.1, "no whole number")]
+    ("factor", "reason"),
+    [
+        (10.0, "more than all 9"),
+        (2.25, "more than the 7 that are not in cores"),
+        (1.1, "no whole number"),
+    ],
 )
 def test_wrong_numbers_of_electrons_are_doubted(
     factor: float, reason: str, molecule_density: ChargeDensity
@@ -69,3 +141,36 @@ def test_a_magnetisation_beyond_the_density_is_doubted(molecule_density: ChargeD
     assert check_plausible(full) == []
     more = replace(molecule_density, magnetization=1.1 * molecule_density.values)
     assert "magnetisation" in check_plausible(more)[0]
+
+
+def test_a_magnetisation_of_three_components_is_compared_by_its_length(
+    molecule_density: ChargeDensity,
+) -> None:
+    third = molecule_density.values / 3**0.5
+    vector = np.stack([third, -third, third])
+    assert judge(replace(molecule_density, magnetization_vector=vector)).accepted
+    assert "magnetisation" in str(judge(replace(molecule_density, magnetization_vector=2 * vector)))
+
+
+def test_what_the_file_claims_to_be_counts(molecule_density: ChargeDensity) -> None:
+    verdict = judge(molecule_density, quantity=Quantity.ORBITAL)
+    assert str(verdict) == "quarantined: it is an orbital, by its name or comment"
+    assert not verdict.accepted
+
+
+def test_impossible_structures_are_doubted(molecule_density: ChargeDensity) -> None:
+    close = molecule_density.positions[[0, 0]] + [[0, 0, 0], [0, 0, 0.1]]
+    assert "impossible structure" in str(judge(replace(molecule_density, positions=close)))
+    far = molecule_density.positions + 8.0
+    assert "outside its box" in str(judge(replace(molecule_density, positions=far)))
+    flat = replace(molecule_density, cell=np.diag([6.0, 0.7, 0.8]), pbc=(True, True, True))
+    assert "Å^3 for each atom" in str(judge(flat))
+
+
+def test_a_constant_is_doubted(molecule_density: ChargeDensity) -> None:
+    values = np.full(molecule_density.shape, 4 / molecule_density.volume)
+    assert "the same everywhere" in str(judge(replace(molecule_density, values=values)))
+
+
+def test_thresholds_may_be_changed(molecule_density: ChargeDensity) -> None:
+    assert "too coarse" in str(judge(molecule_density, thresholds=Thresholds(spacing=0.3)))
