@@ -243,6 +243,9 @@ class AtomGraph:
         Shape ``(n_nodes,)``: which structure of the batch a node belongs to.
     member, group, group_weight
         Shapes ``(n_members,)``, ``(n_members,)``, ``(n_groups,)``: see :class:`ChargeGroups`.
+    charge, unpaired
+        Shape ``(n_structures,)``: total charge in e, and electrons of spin up less those of spin
+        down; zeros when left out.
     """
 
     numbers: torch.Tensor
@@ -255,6 +258,13 @@ class AtomGraph:
     member: torch.Tensor
     group: torch.Tensor
     group_weight: torch.Tensor
+    charge: torch.Tensor = None  # type: ignore[assignment] # zeros; their number is known later
+    unpaired: torch.Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        for name in ("charge", "unpaired"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, self.positions.new_zeros(self.n_structures))
 
     @property
     def n_nodes(self) -> int:
@@ -270,6 +280,30 @@ class AtomGraph:
     def n_groups(self) -> int:
         """Number of groups whose electrons are counted together."""
         return len(self.group_weight)
+
+    def with_state(self, charge: float, unpaired: float = 0.0) -> AtomGraph:
+        """Return the graph of one structure in another electronic state.
+
+        Parameters
+        ----------
+        charge
+            Total charge, e.
+        unpaired
+            Electrons of spin up less those of spin down, not negative.
+
+        Raises
+        ------
+        GraphError
+            If they are not finite, or more electrons have spin down than up.
+        """
+        if not np.isfinite([charge, unpaired]).all() or unpaired < 0:
+            msg = (
+                f"charge is {charge} and unpaired is {unpaired}; give a number of e, and how many "
+                "more electrons have spin up than down, not negative"
+            )
+            raise GraphError(msg)
+        like = self.positions
+        return replace(self, charge=like.new_tensor([charge]), unpaired=like.new_tensor([unpaired]))
 
     def to(self, target: torch.device | torch.dtype | str) -> AtomGraph:
         """Move to a device, or convert the floating-point tensors to a dtype."""

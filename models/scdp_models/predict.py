@@ -23,7 +23,7 @@ import numpy as np
 from scdp_models.basis.shells import MIDPOINT
 from scdp_models.checkpoint import Checkpoint, load_checkpoint
 from scdp_models.density.orbital import OrbitalDensity
-from scdp_models.errors import CheckpointError
+from scdp_models.errors import CheckpointError, GraphError
 from scdp_models.graph import build_graph, checked_structure, collate
 from scdp_models.nn.legacy.structure import published_midpoints
 from scdp_models.virtual_nodes import Midpoints, bond_midpoints
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.graph import AtomGraph
+    from scdp_models.nn.network import NetworkOutput
 
 __all__ = ["Geometry", "Model", "Prediction", "load", "load_pretrained", "pretrained_path"]
 
@@ -52,16 +53,19 @@ class Geometry(NamedTuple):
     cell: ArrayLike | None = None
     pbc: Sequence[bool] = (False, False, False)
     virtual_positions: ArrayLike | None = None
+    state: tuple[int, int] = (0, 0)
 
 
 class Prediction(NamedTuple):
     """A predicted density and the electrons the network was off by before it was corrected.
 
-    They are 0 for models of the total density without electron counts (published ones).
+    They are 0 for models of the total density without electron counts (published ones). The spin
+    density (up less down) is that of models with ``spin_output``, else None.
     """
 
     density: OrbitalDensity
     excess_electrons: float
+    spin_density: OrbitalDensity | None = None
 
 
 class _Coefficients(NamedTuple):
@@ -69,15 +73,8 @@ class _Coefficients(NamedTuple):
 
     coefficients: NDArray[np.float64]
     exponent_factors: NDArray[np.float64] | None
+    spin: NDArray[np.float64] | None
     excess_electrons: float
-
-
-class _FlatOutput(NamedTuple):
-    """The same of a batch: flat coefficients and factors, excess ``(n_structures,)``."""
-
-    coefficients: torch.Tensor
-    factors: torch.Tensor | None
-    excess: torch.Tensor
 
 
 class Model:
@@ -121,6 +118,16 @@ class Model:
         return tuple(z for z in self._checkpoint.basis.species if z != MIDPOINT)
 
     @property
+    def handles_charge(self) -> bool:
+        """Whether the charge and the unpaired electrons of a structure make a difference."""
+        return self._checkpoint.network.charge_input
+
+    @property
+    def handles_spin(self) -> bool:
+        """Whether the model predicts spin densities too."""
+        return self._checkpoint.network.spin_output
+
+    @property
     def training(self) -> Mapping[str, Any]:
         """How the model was trained, and its errors."""
         return self._checkpoint.training
@@ -132,8 +139,9 @@ class Model:
         cell: ArrayLike | None = None,
         pbc: Sequence[bool] = (False, False, False),
         virtual_positions: ArrayLike | None = None,
+        state: tuple[int, int] = (0, 0),
     ) -> OrbitalDensity:
-        """Predict the total density of one neutral structure.
+        """Predict the total density of one structure.
 
         Parameters
         ----------
@@ -144,18 +152,22 @@ class Model:
         virtual_positions
             Bond midpoints ``(n_v, 3)`` in Å to use instead of the built-in rule, for models with
             virtual orbitals.
+        state
+            Total charge (e) and number of unpaired electrons, for models with ``charge_input``.
 
         Returns
         -------
         OrbitalDensity
-            Reference plus predicted difference (or the total, as trained).
+            Reference plus predicted difference (or the total, as trained). For the spin density
+            see :meth:`predict_batch`.
 
         Raises
         ------
         GraphError
-            If an element is unknown to the model or centres coincide.
+            If an element is unknown to the model, centres coincide, or the state is impossible or
+            beyond what the model knows.
         """
-        geometry = Geometry(numbers, positions, cell, pbc, virtual_positions)
+        geometry = Geometry(numbers, positions, cell, pbc, virtual_positions, state)
         return self.predict_batch([geometry])[0].density
 
     def predict_batch(self, geometries: Sequence[Geometry]) -> list[Prediction]:
@@ -166,7 +178,7 @@ class Model:
         Raises
         ------
         GraphError
-            If an element is unknown to the model or centres coincide.
+            As in :meth:`predict`.
         """
         prepared = [self._graph(geometry) for geometry in geometries]
         return list(map(self._density, geometries, prepared, self._coefficients(prepared)))
@@ -178,45 +190,45 @@ class Model:
         for part in _passes(graphs):
             batch = collate(part).to(self._dtype)
             with torch.no_grad():
-                output = self._forward(batch)
+                output, excess = self._forward(batch)
             n_functions = _per_structure(self._network.counts(batch.numbers), batch)
-            factors: list[NDArray[np.float64] | None] = [None] * len(part)
-            if output.factors is not None:
-                n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
-                factors = [f.numpy() for f in output.factors.split(n_shells)]
-            flat = [c.numpy() for c in output.coefficients.split(n_functions)]
-            yield from map(_Coefficients, flat, factors, output.excess.tolist())
+            n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
+            parts = (
+                (output.coefficients, n_functions),
+                (output.exponent_factors, n_shells),
+                (output.spin, n_functions),
+            )
+            yield from map(
+                _Coefficients, *(_split(flat, sizes) for flat, sizes in parts), excess.tolist()
+            )
 
-    def _forward(self, batch: AtomGraph) -> _FlatOutput:
-        """Run the network, and correct the electron count in float64."""
+    def _forward(self, batch: AtomGraph) -> tuple[NetworkOutput, torch.Tensor]:
+        """Run the network, and correct the electron counts, off by the excess, in float64."""
         import torch
 
         network = self._network
         species = network.species(batch.numbers)
-        output = network.padded(batch)
-        rows = output.rows.double()
-        factors = None if output.factors is None else output.factors.double()
-        graph = batch.to(rows.dtype)
-        wanted = network.electrons[species]
-        held = network.projection.held(rows, species, factors) - wanted
-        excess = held.new_zeros(batch.n_structures).index_add(0, batch.structure, held)
+        output = network.padded(batch).double()
+        graph = batch.to(torch.float64)
+        held = network.projection.held(output.rows, species, output.factors)
+        surplus = held - network.electrons[species]
+        excess = graph.charge.index_add(0, graph.structure, surplus)
         if network.config.target == "total" and not self.reference.atoms:
             excess = torch.zeros_like(excess)
         if network.config.project_charge:
-            rows = network.projection(rows, species, graph, wanted, factors)
-        if factors is not None:
-            factors = network.flatten_shells(factors, batch.numbers)
-        return _FlatOutput(network.flatten(rows, batch.numbers), factors, excess)
+            output = network.counted(output, graph)
+        return network.flat(output, batch.numbers), excess
 
     def _graph(self, geometry: Geometry) -> AtomGraph:
         numbers, positions = checked_structure(geometry.numbers, geometry.positions)
+        self._check_state(numbers, *geometry.state)
         weights = np.ones(len(numbers))
         if self._checkpoint.basis.has_midpoints:
             added, switch = self._midpoints(geometry, numbers, positions)
             numbers = np.concatenate([numbers, np.full(len(added), MIDPOINT)])
             positions = np.concatenate([positions, added])
             weights = np.concatenate([weights, switch])
-        return build_graph(
+        graph = build_graph(
             numbers,
             positions,
             self._checkpoint.network.cutoff,
@@ -224,6 +236,27 @@ class Model:
             cell=geometry.cell,
             pbc=geometry.pbc,
         )
+        return graph.with_state(*geometry.state)
+
+    def _check_state(self, numbers: NDArray[np.int64], charge: int, unpaired: int) -> None:
+        """Refuse states that do not exist, or that the model does not know."""
+        if not self.handles_charge:
+            if charge or unpaired:
+                msg = (
+                    f"charge {charge} and {unpaired} unpaired electrons, but the model knows "
+                    "neutral closed shells only; use a model trained with charge_input=True"
+                )
+                raise GraphError(msg)
+            return
+        if not set(numbers.tolist()) <= set(self.reference.atoms):
+            return  # an unknown element is found later; the cores of some models are unknown
+        n_electrons = round(self.reference.n_electrons(numbers)) - charge
+        if n_electrons < max(unpaired, 1) or (n_electrons - unpaired) % 2:
+            msg = (
+                f"{n_electrons} electrons (charge {charge}) cannot leave {unpaired} unpaired; "
+                "correct the charge, or the number of unpaired electrons"
+            )
+            raise GraphError(msg)
 
     def _midpoints(
         self, geometry: Geometry, numbers: NDArray[np.int64], positions: NDArray[np.float64]
@@ -252,10 +285,18 @@ class Model:
         if result.exponent_factors is not None:
             scaled = result.exponent_factors * density.shell_exponents
             density = replace(density, shell_exponents=scaled)
+        spin = None if result.spin is None else replace(density, coefficients=result.spin)
         if self._checkpoint.network.target == "delta":
             atoms = self.reference.superposition(numbers, positions, geometry.cell, geometry.pbc)
             density = atoms + density
-        return Prediction(density, result.excess_electrons)
+        return Prediction(density, result.excess_electrons, spin)
+
+
+def _split(flat: torch.Tensor | None, sizes: list[int]) -> Iterator[NDArray[np.float64] | None]:
+    """Cut values of a batch into those of its structures."""
+    if flat is None:
+        return iter([None] * len(sizes))
+    return (part.numpy() for part in flat.split(sizes))
 
 
 def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:

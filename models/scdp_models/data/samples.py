@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from scdp_models.basis.shells import MIDPOINT
+from scdp_models.data.periodic import crystal_projection
 from scdp_models.density.coulomb import charge_constrained_fit, coulomb_matrix
 from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import DensityError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["GridLabel", "TrainingSample", "make_grid_sample", "make_sample"]
+__all__ = ["GridLabel", "TrainingSample", "make_grid_sample", "make_sample", "with_spin"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class TrainingSample:
         a label that was not fitted, which only losses on the grid can use.
     grid
         Grid label of the total density, where kept.
+    charge
+        Total charge, e.
+    unpaired
+        Electrons of spin up less those of spin down.
+    spin
+        Coefficients of the spin density (up less down) in the shells of the template, shape
+        ``(n_functions,)``; None where it was not fitted, and zero for a closed shell.
     """
 
     key: str
@@ -63,6 +71,9 @@ class TrainingSample:
     weights: NDArray[np.float64]
     metric: NDArray[np.float32] | None
     grid: GridLabel | None = None
+    charge: float = 0.0
+    unpaired: float = 0.0
+    spin: NDArray[np.float64] | None = None
 
 
 class _Centres(NamedTuple):
@@ -123,38 +134,86 @@ def make_sample(
     Raises
     ------
     DensityError
-        If the fit is periodic (its Coulomb metric has no closed form here; see
-        :func:`make_grid_sample`), or the target unknown.
+        If the fit is periodic in one or two directions only (see :func:`make_grid_sample`), or the
+        target unknown.
     """
     if target not in ("delta", "total"):
         msg = f"unknown target {target!r} for label {key}; known: delta, total"
         raise DensityError(msg)
-    if any(fitted.pbc):
-        msg = (
-            f"label {key} is periodic; closed-form Coulomb targets are for molecules, "
-            "train on its grid instead"
-        )
-        raise DensityError(msg)
-    atoms = fitted.numbers != MIDPOINT
-    centres = _centres(fitted.numbers[atoms], fitted.positions[atoms], basis)
-    template = OrbitalDensity.from_basis(basis, centres.numbers, centres.positions)
-    metric = coulomb_matrix(template)
+    atoms, cell, pbc = fitted.numbers != MIDPOINT, fitted.cell, fitted.pbc
+    centres = _centres(fitted.numbers[atoms], fitted.positions[atoms], basis, cell=cell, pbc=pbc)
+    template = OrbitalDensity.from_basis(
+        basis, centres.numbers, centres.positions, cell=cell, pbc=pbc
+    )
     density = fitted
     if target == "delta":
-        density = fitted - reference.superposition(template.numbers, template.positions)
-    right = coulomb_matrix(template, density) @ density.coefficients
+        density = fitted - reference.superposition(template.numbers, template.positions, cell, pbc)
+    metric, right = _projection(template, density)
     coefficients = charge_constrained_fit(
         metric, right, template.charges, charge=density.n_electrons(), ridge=1e-9
     )
     return TrainingSample(
         key=key,
         template=OrbitalDensity.from_basis(
-            basis, template.numbers, template.positions, coefficients=coefficients
+            basis,
+            template.numbers,
+            template.positions,
+            coefficients=coefficients,
+            cell=cell,
+            pbc=pbc,
         ),
         weights=centres.weights,
         metric=metric.astype(np.float32),
         grid=grid,
+        charge=_charge(fitted, reference),
     )
+
+
+def _projection(
+    template: OrbitalDensity, density: OrbitalDensity
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the Coulomb metric of the functions and their products with a density."""
+    if any(template.pbc):
+        return crystal_projection(template, density)
+    return coulomb_matrix(template), coulomb_matrix(template, density) @ density.coefficients
+
+
+def _charge(fitted: OrbitalDensity, reference: AtomicReference) -> float:
+    """Return the whole number of electrons that a density lacks of those of its neutral atoms."""
+    numbers = fitted.numbers[fitted.numbers != MIDPOINT]
+    if not set(numbers.tolist()) <= set(reference.atoms):
+        return 0.0  # published models have no atoms, and are for neutral structures
+    return float(np.rint(reference.n_electrons(numbers) - fitted.n_electrons()))
+
+
+def with_spin(sample: TrainingSample, fitted: OrbitalDensity) -> TrainingSample:
+    """Return a fitted sample with its spin density.
+
+    Parameters
+    ----------
+    sample
+        From :func:`make_sample`.
+    fitted
+        Fit of the spin density, up less down. If its shells are not those of the sample, it is
+        projected in the Coulomb metric. Its integral, rounded, is the number of unpaired electrons.
+
+    Raises
+    ------
+    DensityError
+        If more electrons have spin down than up.
+    """
+    unpaired = float(np.rint(fitted.n_electrons()))
+    if unpaired < 0:
+        msg = (
+            f"the spin density of label {sample.key} integrates to {fitted.n_electrons():.3f}; "
+            "expected the majority to have spin up: change its sign"
+        )
+        raise DensityError(msg)
+    template = sample.template
+    metric = coulomb_matrix(template)
+    right = coulomb_matrix(template, fitted) @ fitted.coefficients
+    spin = charge_constrained_fit(metric, right, template.charges, charge=unpaired, ridge=1e-9)
+    return replace(sample, unpaired=unpaired, spin=spin)
 
 
 def make_grid_sample(

@@ -28,6 +28,10 @@ _OPEN_SHARDS = 16
 def _arrays(sample: TrainingSample) -> dict[str, NDArray[np.generic]]:
     arrays = {f"density.{name}": value for name, value in sample.template.to_arrays().items()}
     arrays["weights"] = sample.weights
+    if sample.charge or sample.unpaired:
+        arrays["state"] = np.array([sample.charge, sample.unpaired])
+    if sample.spin is not None:
+        arrays["spin"] = sample.spin
     if sample.metric is not None:
         arrays["metric"] = sample.metric
     if sample.grid is not None:
@@ -133,12 +137,16 @@ class ShardReader:
         grid = None
         if "grid.values" in arrays:
             grid = GridLabel(arrays["grid.values"], arrays["grid.origin"], arrays["grid.cell"])
+        charge, unpaired = arrays.get("state", np.zeros(2)).tolist()
         return TrainingSample(
             key=self.keys[index],
             template=OrbitalDensity.from_arrays(density),
             weights=arrays["weights"],
             metric=arrays.get("metric"),
             grid=grid,
+            charge=charge,
+            unpaired=unpaired,
+            spin=arrays.get("spin"),
         )
 
     def carries(self, part: str) -> bool:

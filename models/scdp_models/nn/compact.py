@@ -105,8 +105,17 @@ class CompactTrunk(nn.Module):
         """Channels of the result: those of all layers side by side."""
         return self.config.n_channels * self.config.n_layers
 
-    def forward(self, graph: AtomGraph, species: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, graph: AtomGraph, species: torch.Tensor, state: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Map a graph and species indices ``(n_nodes,)`` to features.
+
+        Parameters
+        ----------
+        graph, species
+            Structures.
+        state
+            Added to the first scalars, shape ``(n_nodes, n_channels)``.
 
         Returns
         -------
@@ -123,7 +132,8 @@ class CompactTrunk(nn.Module):
             filters = self.filters[layer](radial, harmonics, ends)
             if layer == 0:
                 message = self._sum(filters, graph)
-                scalars = self.embedding(species).unsqueeze(-1)
+                scalars = self.embedding(species)
+                scalars = (scalars if state is None else scalars + state).unsqueeze(-1)
                 x = self.mixers[0](message)
                 x = torch.cat([x[..., :1] + scalars, x[..., 1:]], dim=-1)
             else:

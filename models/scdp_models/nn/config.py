@@ -78,6 +78,12 @@ class NetworkConfig:
         Where virtual centres go in a prediction: ``"smooth"``
         (:func:`scdp_models.virtual_nodes.bond_midpoints`), or ``"published"``, the rule that
         published weights were trained with (legacy).
+    charge_input
+        Whether total charge and number of unpaired electrons of a structure enter; without, only
+        neutral structures are predicted.
+    spin_output
+        Whether the spin density (up less down) is predicted beside the density, in the same
+        shells. Needs `charge_input`.
     """
 
     trunk: str = "compact"
@@ -101,6 +107,8 @@ class NetworkConfig:
     readout: str = "linear"
     scale_exponents: bool = False
     midpoint_rule: str = "smooth"
+    charge_input: bool = False
+    spin_output: bool = False
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -114,6 +122,7 @@ class NetworkConfig:
             raise CheckpointError(msg)
         self._check_trunk()
         self._check_mode()
+        self._check_state()
 
     def _check_trunk(self) -> None:
         if self.trunk == "escn":
@@ -143,6 +152,18 @@ class NetworkConfig:
         other = {k: getattr(self, k) for k, v in wanted.items() if getattr(self, k) != v}
         if other:
             msg = f"mode 'legacy' is the published model; {other} do not fit, set {wanted}"
+            raise CheckpointError(msg)
+
+    def _check_state(self) -> None:
+        if self.spin_output and not self.charge_input:
+            msg = "spin_output needs the number of unpaired electrons; set charge_input=True too"
+            raise CheckpointError(msg)
+        if self.spin_output and self.scale_exponents:
+            msg = "spin densities are learnt from fits, which belong to fixed exponents; leave out "
+            msg += "scale_exponents or spin_output"
+            raise CheckpointError(msg)
+        if self.legacy and self.charge_input:
+            msg = "mode 'legacy' is the published model, which knows no charge; leave charge_input"
             raise CheckpointError(msg)
 
     @property

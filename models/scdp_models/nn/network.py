@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from scdp_models.errors import GraphError
+from scdp_models.nn.charge_state import ChargeState, check_neutral
 from scdp_models.nn.compact import CompactTrunk
 from scdp_models.nn.escn.config import EscnConfig
 from scdp_models.nn.escn.trunk import EscnTrunk
@@ -38,22 +39,31 @@ class PaddedOutput(NamedTuple):
 
     ``rows``, shape ``(n_nodes, n_columns)``, are coefficients in the padded layout of
     :func:`scdp_models.nn.readout.function_columns`; ``factors``, shape ``(n_nodes, n_shells)``,
-    those on the exponents (first columns: the shells of the node's species), or None.
+    those on the exponents (first columns: the shells of the node's species), or None; ``spin``,
+    shaped like ``rows``, those of the spin density, or None.
     """
 
     rows: torch.Tensor
     factors: torch.Tensor | None
+    spin: torch.Tensor | None = None
+
+    def double(self) -> PaddedOutput:
+        """Return it in float64."""
+        factors, spin = (None if part is None else part.double() for part in self[1:])
+        return PaddedOutput(self.rows.double(), factors, spin)
 
 
 class NetworkOutput(NamedTuple):
     """Flat coefficients ``(n_functions,)`` and exponent factors ``(n_shells,)`` or None.
 
-    Both node after node, in the order of
-    :meth:`scdp_models.density.orbital.OrbitalDensity.from_basis`.
+    All node after node, in the order of
+    :meth:`scdp_models.density.orbital.OrbitalDensity.from_basis`. ``spin`` holds the coefficients
+    of the spin density, up less down, or None.
     """
 
     coefficients: torch.Tensor
     exponent_factors: torch.Tensor | None
+    spin: torch.Tensor | None = None
 
 
 def _escn_config(config: NetworkConfig) -> EscnConfig:
@@ -78,6 +88,8 @@ class DensityNetwork(nn.Module):
         Output scales learnt from the labels; identity when None.
     mean_neighbours
         Average neighbours per node in the training set.
+    spin_whitening
+        Output scales of the spin density of one unpaired electron; identity when None.
     """
 
     species_of_number: torch.Tensor
@@ -91,6 +103,7 @@ class DensityNetwork(nn.Module):
         electrons: dict[int, float] | None = None,
         whitening: Whitening | None = None,
         mean_neighbours: float = 1.0,
+        spin_whitening: Whitening | None = None,
     ) -> None:
         super().__init__()
         self.config, self.basis = config, basis
@@ -98,6 +111,11 @@ class DensityNetwork(nn.Module):
         self.trunk = self._make_trunk(mean_neighbours)
         self.readout = self._make_readout(whitening)
         self.exponents = self._make_exponents()
+        self.charge_state = ChargeState(config.n_channels) if config.charge_input else None
+        self.spin_readout = None
+        if config.spin_output:
+            width = self.trunk.n_features
+            self.spin_readout = Readout(basis, width, config.lmax, spin_whitening)
         self.projection = ChargeProjection(basis)
         index = torch.full((max(numbers) + 1,), -1)
         index[torch.tensor(numbers)] = torch.arange(len(numbers))
@@ -166,15 +184,24 @@ class DensityNetwork(nn.Module):
             from the edges when None.
         """
         features: torch.Tensor
+        state = None if self.charge_state is None else self.charge_state(graph)
         if isinstance(self.trunk, CompactTrunk):
-            features = self.trunk(graph, species)
+            features = self.trunk(graph, species, state)
         else:
             rows = graph.numbers if self.config.legacy else species
-            features = self.trunk(graph, rows, rotations)
+            features = self.trunk(graph, rows, rotations, state)
         return features
 
     def padded(self, graph: AtomGraph) -> PaddedOutput:
-        """Return coefficients and exponent factors of each node, before charge projection."""
+        """Return coefficients and exponent factors of each node, before charge projection.
+
+        Raises
+        ------
+        GraphError
+            If an element is unknown, or a structure is charged and ``charge_input`` is off.
+        """
+        if self.charge_state is None:
+            check_neutral(graph)
         species = self.species(graph.numbers)
         features = self.features(graph, species)
         if isinstance(self.readout, PublishedReadout):
@@ -182,7 +209,24 @@ class DensityNetwork(nn.Module):
         else:
             rows = self.readout(features, species)
         factors = None if self.exponents is None else self.exponents(features, species)
-        return PaddedOutput(rows * graph.weights[:, None], factors)
+        spin = None
+        if self.spin_readout is not None:
+            # Spin up and down are alike where none is in excess: its density is zero everywhere.
+            strength = graph.unpaired[graph.structure] * graph.weights
+            spin = self.spin_readout(features, species) * strength[:, None]
+        return PaddedOutput(rows * graph.weights[:, None], factors, spin)
+
+    def counted(self, output: PaddedOutput, graph: AtomGraph) -> PaddedOutput:
+        """Return the output with the electrons and unpaired electrons that it has to hold."""
+        rows, factors, spin = output
+        species = self.species(graph.numbers)
+        wanted = self.electrons.to(rows.dtype)[species]
+        added = None if self.charge_state is None else -graph.charge
+        rows = self.projection(rows, species, graph, wanted, factors, added)
+        if spin is not None:
+            none = torch.zeros_like(wanted)
+            spin = self.projection(spin, species, graph, none, factors, graph.unpaired)
+        return PaddedOutput(rows, factors, spin)
 
     def forward(self, graph: AtomGraph) -> torch.Tensor:
         """Return flat coefficients of all structures of the batch.
@@ -198,13 +242,19 @@ class DensityNetwork(nn.Module):
 
     def predict_parts(self, graph: AtomGraph) -> NetworkOutput:
         """Return flat coefficients and exponent factors from one pass of the trunk."""
-        rows, factors = self.padded(graph)
+        output = self.padded(graph)
         if self.config.project_charge:
-            species = self.species(graph.numbers)
-            wanted = self.electrons.to(rows.dtype)[species]
-            rows = self.projection(rows, species, graph, wanted, factors)
-        flat = None if factors is None else self.flatten_shells(factors, graph.numbers)
-        return NetworkOutput(self.flatten(rows, graph.numbers), flat)
+            output = self.counted(output, graph)
+        return self.flat(output, graph.numbers)
+
+    def flat(self, output: PaddedOutput, numbers: torch.Tensor) -> NetworkOutput:
+        """Drop the padding of everything."""
+        rows, factors, spin = output
+        return NetworkOutput(
+            self.flatten(rows, numbers),
+            None if factors is None else self.flatten_shells(factors, numbers),
+            None if spin is None else self.flatten(spin, numbers),
+        )
 
     def exponent_factors(self, graph: AtomGraph) -> torch.Tensor | None:
         """Return the flat factors ``(n_shells,)`` on the exponents, or None if they are fixed."""

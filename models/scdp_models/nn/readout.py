@@ -244,6 +244,11 @@ class ChargeProjection(nn.Module):
     metric. Groups and their weights come from :func:`scdp_models.graph.charge_groups`: two
     far-apart molecules do not know of each other, and learn of each other smoothly.
 
+    The charge of an ion, or its unpaired electrons, belong to the structure as a whole. If it has
+    several components, how the raw prediction shares them out is kept, and only what it lacks of
+    the exact total is spread over all centres. That is a choice: nothing makes the share of a
+    component a whole number.
+
     Parameters
     ----------
     basis
@@ -292,6 +297,7 @@ class ChargeProjection(nn.Module):
         graph: AtomGraph,
         wanted: torch.Tensor,
         factors: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return rows whose components hold the wanted electrons.
 
@@ -303,6 +309,9 @@ class ChargeProjection(nn.Module):
             Says which nodes are counted together.
         wanted
             Electrons each node stands for, shape ``(n_nodes,)``; zeros for a neutral difference.
+        added
+            Electrons that each structure as a whole holds beyond those, shape
+            ``(n_structures,)``: minus the charge, or the unpaired ones; none when None.
         """
         direction = self.direction.to(padded.dtype)[species] * graph.weights[:, None]
         surplus = self.held(padded, species, factors) - wanted
@@ -315,5 +324,14 @@ class ChargeProjection(nn.Module):
         excess = zeros.index_add(0, graph.group, surplus[graph.member])
         total = zeros.index_add(0, graph.group, capacity[graph.member])
         part = (graph.group_weight * excess / total)[graph.group]
-        share = torch.zeros_like(surplus).index_add(0, graph.member, part)[:, None] * direction
+        taken = torch.zeros_like(surplus).index_add(0, graph.member, part)
+        if added is not None:
+            whole = _of_structures(surplus, graph) - added.to(padded.dtype)
+            whole = whole / _of_structures(capacity, graph)
+            taken = torch.where((added != 0)[graph.structure], whole[graph.structure], taken)
+        share = taken[:, None] * direction
         return torch.cat([padded[:, : share.shape[1]] - share, padded[:, share.shape[1] :]], dim=1)
+
+
+def _of_structures(of_nodes: torch.Tensor, graph: AtomGraph) -> torch.Tensor:
+    return of_nodes.new_zeros(graph.n_structures).index_add(0, graph.structure, of_nodes)

@@ -174,9 +174,14 @@ class CoefficientMoments:
             If a species of the basis never occurred.
         """
         self._check()
+        return self.known_whitening()
+
+    def known_whitening(self) -> Whitening:
+        """Return the transforms of those species that occurred."""
         return {
             (z, l): _transform(self.basis.for_species(z), l, moments)
             for (z, l), moments in self._moments.items()
+            if moments.count
         }
 
     def spreads(self) -> dict[int, NDArray[np.float64]]:

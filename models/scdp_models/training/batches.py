@@ -120,7 +120,7 @@ class BatchSource:
             cell=template.cell,
             pbc=template.pbc,
         )
-        return graph.to(self.settings.dtype)
+        return graph.with_state(sample.charge, sample.unpaired).to(self.settings.dtype)
 
     def _make_layout(self, index: int) -> ShellLayout:
         # The network's factors on exponents are at least one half.
@@ -154,8 +154,12 @@ class BatchSource:
             raise TrainingError(msg)
         numbers, own = sample.template.numbers.tolist(), self.spreads
         spreads = np.concatenate([own[z] for z in numbers]) if own else np.ones(1)
-        coefficients = torch.as_tensor(sample.template.coefficients)
-        return FitLabel(coefficients, torch.as_tensor(sample.metric), torch.as_tensor(spreads))
+        return FitLabel(
+            torch.as_tensor(sample.template.coefficients),
+            torch.as_tensor(sample.metric),
+            torch.as_tensor(spreads),
+            None if sample.spin is None else torch.as_tensor(sample.spin),
+        )
 
     def _probes(
         self,

@@ -54,7 +54,8 @@ class TrainingConfig:
         ``"grid_mae"``: mean absolute error on sampled voxels in e/Å^3, the published recipe's
         loss. ``"coulomb_g"``: the Coulomb energy of the error in Ha from sampled Fourier
         coefficients of a grid; no fit needed. ``"coefficients"``: squared error of each fitted
-        coefficient relative to its variance, for comparisons.
+        coefficient relative to its variance, for comparisons. ``"coulomb_spin"``: as
+        ``"coulomb"`` for the spin density, to be added by `loss_weights` where one is predicted.
     loss_weights
         Losses added to it, name → weight. All are brought to about the same size first; see
         :data:`scdp_models.training.kinds.LOSS_KINDS`.
@@ -98,7 +99,7 @@ class TrainingConfig:
         Steps between validations, checkpoints and progress lines.
     initial_weights
         Checkpoint to start from, or None. Its network must be the same; only the scaling of
-        exponents may be new.
+        exponents, the charge input and the spin output may be new.
     seed
         Key of initial weights and of all sampling.
     precision

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["initial_network"]
 
+# Settings that may differ from those of the initial weights, and the module each brings.
+_ADDITIONS = {
+    "scale_exponents": "exponents",
+    "charge_input": "charge_state",
+    "spin_output": "spin_readout",
+}
+
 
 def initial_network(
     specification: RunSpecification, source: BatchSource, reference: AtomicReference
@@ -47,8 +54,9 @@ def initial_network(
     if moments is not None:
         source.spreads = moments.spreads()
     torch.manual_seed(specification.training.seed)
+    spin = _spin_whitening(basis, source) if specification.network.spin_output else None
     if specification.training.initial_weights is not None:
-        return _continued(specification, basis, reference)
+        return _continued(specification, basis, reference, spin)
     graphs = (source.graph(i) for i in range(len(source.reader)))
     neighbours = float(np.mean([len(graph.source) / graph.n_nodes for graph in graphs]))
     total = specification.network.target == "total"
@@ -59,7 +67,21 @@ def initial_network(
         electrons=_electrons(reference) if total else None,
         whitening=learnt or _unfitted(basis, reference, total=total),
         mean_neighbours=neighbours,
+        spin_whitening=spin,
     )
+
+
+def _spin_whitening(basis: BasisSet, source: BatchSource) -> Whitening:
+    """Learn the scales of the spin density of one unpaired electron.
+
+    Species that occur in closed shells only get general ones.
+    """
+    moments = CoefficientMoments(basis)
+    for index in range(len(source.reader)):
+        sample = source.reader[index]
+        if sample.spin is not None and sample.unpaired:
+            moments.add(sample.template.numbers, sample.spin / sample.unpaired)
+    return {**unfitted_whitening(basis, {}), **moments.known_whitening()}
 
 
 def _electrons(reference: AtomicReference) -> dict[int, float]:
@@ -85,16 +107,20 @@ def _unfitted(basis: BasisSet, reference: AtomicReference, *, total: bool) -> Wh
 
 
 def _continued(
-    specification: RunSpecification, basis: BasisSet, reference: AtomicReference
+    specification: RunSpecification,
+    basis: BasisSet,
+    reference: AtomicReference,
+    spin: Whitening | None,
 ) -> DensityNetwork:
-    """Return the network with the weights of a checkpoint; only exponent factors may be new."""
+    """Return the network with the weights of a checkpoint; only additions to it may be new."""
     path = specification.training.initial_weights
     checkpoint = load_checkpoint(str(path))
     wanted = specification.network
-    if replace(checkpoint.network, scale_exponents=wanted.scale_exponents) != wanted:
+    new = {name: getattr(wanted, name) for name in _ADDITIONS}
+    if replace(checkpoint.network, **new) != wanted:
         msg = (
             f"{path} holds a network with other settings ({checkpoint.network}) than this run "
-            f"({wanted}); take its settings, scale_exponents aside, or another checkpoint"
+            f"({wanted}); take its settings, {', '.join(_ADDITIONS)} aside, or another checkpoint"
         )
         raise TrainingError(msg)
     if checkpoint.basis.to_dict()["species"] != basis.to_dict()["species"]:
@@ -102,9 +128,9 @@ def _continued(
         raise TrainingError(msg)
     earlier = checkpoint.build().state_dict()
     electrons = _electrons(reference) if wanted.target == "total" else None
-    network = DensityNetwork(wanted, basis, electrons=electrons)
+    network = DensityNetwork(wanted, basis, electrons=electrons, spin_whitening=spin)
     found = network.load_state_dict(earlier, strict=False)
-    lacking = [name for name in found.missing_keys if not name.startswith("exponents.")]
+    lacking = [name for name in found.missing_keys if name.split(".")[0] not in _ADDITIONS.values()]
     if lacking or found.unexpected_keys:
         msg = (
             f"{path} lacks the weights {lacking} and has {found.unexpected_keys} beyond those of "

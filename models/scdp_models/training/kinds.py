@@ -38,6 +38,7 @@ LOSS_KINDS = {
     "grid_mae": LossKind("e_per_ang3", "probes", 20.0),
     "coulomb_g": LossKind("ha", "waves", 20.0),
     "coefficients": LossKind("relative", "fit", 1.0),
+    "coulomb_spin": LossKind("ha", "fit", 20.0),
 }
 """Every loss by name."""
 

@@ -29,11 +29,14 @@ class FitLabel:
         V, shape ``(n_functions, n_functions)``, Ha.
     spreads
         Root mean square of each coefficient in the training set, shape ``(n_functions,)``.
+    spin
+        Coefficients of the spin density, shape ``(n_functions,)``; None for a closed shell.
     """
 
     coefficients: torch.Tensor
     metric: torch.Tensor
     spreads: torch.Tensor
+    spin: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -154,10 +157,17 @@ class PredictedDensity:
         Shape ``(n_functions,)``.
     factors
         On the exponents, shape ``(n_shells,)``; None where they are fixed.
+    spin
+        Coefficients of the spin density, shape ``(n_functions,)``; None where none is predicted.
     """
 
     coefficients: torch.Tensor
     factors: torch.Tensor | None = None
+    spin: torch.Tensor | None = None
+
+    def wanted_spin(self) -> torch.Tensor:
+        """Return the spin density; its absence is an error."""
+        return _present(self.spin, "predicted spin density (spin_output)")
 
     def exponents(self, layout: ShellLayout) -> torch.Tensor:
         """Return the exponents of all shells, bohr^-2."""

@@ -59,6 +59,8 @@ class DensityModule(pl.LightningModule):
             found["validation_coulomb_ha"] = "coulomb"
         elif source.reader.carries("grid"):
             found["validation_coulomb_ha"] = "coulomb_g"
+        if source.reader.carries("metric") and self.network.config.spin_output:
+            found["validation_coulomb_spin_ha"] = "coulomb_spin"
         if source.reader.carries("grid"):
             found["validation_nmae_percent"] = "grid_mae"
         return found
@@ -77,13 +79,16 @@ class DensityModule(pl.LightningModule):
         """Return what the network says of each structure, in the dtype of the labels."""
         mixed = self.config.precision == "bf16-mixed"
         with torch.autocast(self.device.type, torch.bfloat16) if mixed else nullcontext():
-            flat, factors = self.network.predict_parts(batch.graph)
+            output = self.network.predict_parts(batch.graph)
         dtype = batch.graph.positions.dtype
-        parts = flat.to(dtype).split([label.n_functions for label in batch.labels])
-        if factors is None:
-            return [PredictedDensity(part) for part in parts]
-        own = factors.to(dtype).split([label.n_shells for label in batch.labels])
-        return [PredictedDensity(*both) for both in zip(parts, own, strict=True)]
+        n_functions = [label.n_functions for label in batch.labels]
+        n_shells = [label.n_shells for label in batch.labels]
+        sizes = (n_functions, n_shells, n_functions)
+        parts = (
+            [None] * len(n) if flat is None else flat.to(dtype).split(n)
+            for flat, n in zip(output, sizes, strict=True)
+        )
+        return list(map(PredictedDensity, *parts))
 
     def structure_losses(self, batch: Batch) -> torch.Tensor:
         """Return the loss of each structure, in the unit of the first loss of the batch.

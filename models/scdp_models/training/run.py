@@ -232,6 +232,7 @@ def _module(specification: RunSpecification) -> DensityModule:
             "with loss 'grid_mae' or 'coulomb_g'"
         )
         raise TrainingError(msg)
+    _check_spin(specification)
     if config.patience is not None and not len(validation.reader):
         msg = "patience needs validation structures and there are none; leave it out"
         raise TrainingError(msg)
@@ -240,6 +241,21 @@ def _module(specification: RunSpecification) -> DensityModule:
         parameter.data = parameter.data.to(_DTYPES[config.precision])
     validation.spreads = source.spreads
     return DensityModule(network, config, (source, validation))
+
+
+def _check_spin(specification: RunSpecification) -> None:
+    """Make sure that the spin density is learnt where there is one, and only there."""
+    config, predicted = specification.training, specification.network.spin_output
+    names = ({*config.losses(0.0)}, {*config.final_losses})
+    if predicted and not all("coulomb_spin" in found for found in names):
+        msg = (
+            "a network with spin_output learns its spin density by loss 'coulomb_spin'; set "
+            "loss_weights={'coulomb_spin': 1.0}, and no loss_switch"
+        )
+        raise TrainingError(msg)
+    if not predicted and any("coulomb_spin" in found for found in names):
+        msg = "loss 'coulomb_spin' needs a network with spin_output=True; set it, or leave it out"
+        raise TrainingError(msg)
 
 
 def _finish(

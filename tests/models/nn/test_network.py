@@ -55,7 +55,7 @@ def _predictor(
     def predict(numbers: np.ndarray, positions: np.ndarray) -> OrbitalDensity:
         graph = _graph(network, numbers, positions)
         with torch.no_grad():
-            flat, factors = network.predict_parts(graph.to(dtype))
+            flat, factors, _ = network.predict_parts(graph.to(dtype))
         density = OrbitalDensity.from_basis(
             network.basis, graph.numbers, graph.positions, coefficients=flat
         )
@@ -214,7 +214,7 @@ def test_factors_and_coefficients_come_from_one_pass(
     network, calls = make_network(scale_exponents=True), list[int]()
     network.trunk.register_forward_hook(lambda *_: calls.append(1))
     graph = _graph(network, *molecule)
-    coefficients, factors = network.predict_parts(graph)
+    coefficients, factors, _ = network.predict_parts(graph)
     assert len(calls) == 1
     assert factors is not None
     assert len(factors) == sum(network.basis.for_species(int(z)).n_shells for z in graph.numbers)
@@ -231,7 +231,7 @@ def test_a_fresh_published_network_can_be_trained(
 ) -> None:
     settings = {**LEGACY, "n_layers": 2, "project_charge": False}
     network = make_network(**settings, scale_exponents=scaled)
-    flat, factors = network.predict_parts(collate([_graph(network, *molecule)]))
+    flat, factors, _ = network.predict_parts(collate([_graph(network, *molecule)]))
     assert (factors is not None) == scaled
     loss = (flat**2).sum() + (0 if factors is None else (factors**2).sum())
     loss.backward()

@@ -63,7 +63,11 @@ class EscnTrunk(nn.Module):
         return self.config.n_channels
 
     def forward(
-        self, graph: AtomGraph, species: torch.Tensor, rotations: torch.Tensor | None = None
+        self,
+        graph: AtomGraph,
+        species: torch.Tensor,
+        rotations: torch.Tensor | None = None,
+        state: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Map a graph and species indices ``(n_nodes,)`` to features.
 
@@ -76,6 +80,8 @@ class EscnTrunk(nn.Module):
         rotations
             Frames of the edges, shape ``(n_edges, 3, 3)``; deterministic ones when None. They turn
             the vector from target to source on z; in the legacy mode the opposite vector on y.
+        state
+            Added to the first scalars, shape ``(n_nodes, n_channels)``.
 
         Returns
         -------
@@ -84,7 +90,8 @@ class EscnTrunk(nn.Module):
         """
         with torch.autocast(graph.vectors.device.type, enabled=False):
             edges = self._edges(graph, species, rotations)
-        scalars = self.sphere_embedding(species).unsqueeze(-1)
+        scalars = self.sphere_embedding(species)
+        scalars = (scalars if state is None else scalars + state).unsqueeze(-1)
         x = nn.functional.pad(scalars, (0, (self.config.lmax + 1) ** 2 - 1))
         for k, layer in enumerate(self.layer_blocks):
             change = layer(x, edges)
