@@ -71,7 +71,7 @@ def trained(name: str) -> Model:
         positions = np.concatenate([positions, middles])
     graph = build_graph(numbers, positions, config.cutoff)
     wanted = torch.randn(network(graph).shape, dtype=torch.float64)
-    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    optimizer = torch.optim.Adam(network.parameters(), 5e-4)
     losses = []
     for _ in range(N_STEPS):
         parts = network.predict_parts(graph)
