@@ -11,7 +11,8 @@ import numpy as np
 from scdp_flows.errors import DensityError, ScdpFlowsError
 from scdp_flows.io.base import read_density
 from scdp_flows.io.mp_json import density_from_chgcar_dict
-from scdp_flows.io.plausibility import check_plausible
+from scdp_flows.io.plausibility import judge
+from scdp_flows.io.quantity import Quantity, guess_quantity
 from scdp_flows.io.structures import check_structure, structure_from_arrays, structure_hash
 from scdp_flows.io.vasp_run import VaspRun, find_output, read_outcar
 from scdp_flows.kind import DensityKind
@@ -96,7 +97,8 @@ def _prepare(offer: Offer, rules: IngestRules) -> Prepared:
     density = replace(density, kind=_kind(rules, run, offer.name))
     expected = _expected(density, rules, run, offer.name)
     # Double precision is judged, single is stored.
-    doubts = check_plausible(density, n_electrons=expected)
+    quantity = Quantity.DENSITY if offer.path is None else guess_quantity(offer.path)
+    verdict = judge(density, quantity=quantity, n_electrons=expected)
     cell = density.cell if any(density.pbc) else None
     structure = structure_from_arrays(density.numbers, density.positions, cell, density.pbc)
     check_structure(structure)
@@ -115,7 +117,7 @@ def _prepare(offer: Offer, rules: IngestRules) -> Prepared:
         structure_hash(structure),
         content_hash(content)[:16],
         expected,
-        list(doubts),
+        list(verdict.reasons),
         labels,
     )
 

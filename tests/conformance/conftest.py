@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,7 +131,7 @@ def _rfft_parts(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
-_OH = {"n_electrons": 7.0, "numbers": [8, 1]}
+_oh = partial(Sample, n_electrons=7.0, numbers=[8, 1])
 
 
 @pytest.fixture(scope="session")
@@ -152,25 +153,25 @@ def samples(
         made / "hdf5" / "charge-density.hdf5",
         run / "data-file-schema.xml",
     )
-    gaussians = {"n_electrons": 6.0, "numbers": [8, 1]}
+    gaussians = partial(Sample, n_electrons=6.0, numbers=[8, 1])
     ethanol = [6, 6, 8, 1, 1, 1, 1, 1, 1]
-    water = {"n_electrons": 8.0, "numbers": [8, 1, 1]}
-    methane = {"n_electrons": 8.0, "numbers": [6, 1, 1, 1, 1]}
+    water = partial(Sample, n_electrons=8.0, numbers=[8, 1, 1])
+    methane = partial(Sample, n_electrons=8.0, numbers=[6, 1, 1, 1, 1])
     return {
-        "abinit_den": Sample(data / "abinit" / "oh_DEN", **_OH, moment=1.0),
-        "abinit_netcdf": Sample(data / "abinit" / "oh_DEN.nc.gz", **_OH, moment=1.0),
-        "chgcar": Sample(made / "CHGCAR", **gaussians),
-        "cube": Sample(made / "rho.cube", **gaussians),
-        "cubic_json": Sample(made / "cubic.json", **gaussians),
-        "espresso": Sample(run / "charge-density.dat", **_OH, moment=1.0),
-        "espresso_hdf5": Sample(made / "hdf5" / "charge-density.hdf5", **_OH, moment=1.0, peak=0.6),
-        "espresso_plot": Sample(data / "qe" / "oh.pp.gz", **_OH),
-        "mp_json": Sample(made / "mp.json", **gaussians),
-        "npy_grid": Sample(data / "npy" / "resent_qm9_000001" / "rho_22.npy", **methane),
+        "abinit_den": _oh(data / "abinit" / "oh_DEN", moment=1.0),
+        "abinit_netcdf": _oh(data / "abinit" / "oh_DEN.nc.gz", moment=1.0),
+        "chgcar": gaussians(made / "CHGCAR"),
+        "cube": gaussians(made / "rho.cube"),
+        "cubic_json": gaussians(made / "cubic.json"),
+        "espresso": _oh(run / "charge-density.dat", moment=1.0),
+        "espresso_hdf5": _oh(made / "hdf5" / "charge-density.hdf5", moment=1.0, peak=0.6),
+        "espresso_plot": _oh(data / "qe" / "oh.pp.gz"),
+        "mp_json": gaussians(made / "mp.json"),
+        "npy_grid": methane(data / "npy" / "resent_qm9_000001" / "rho_22.npy"),
         "npy_md": Sample(write_md_set(made / "ethanol_train"), 20.0, ethanol, index=1),
         "openpmd": Sample(data / "openpmd" / "Be2.dens.h5", 4.0, [4, 4]),
-        "pyscf_chk": Sample(data / "pyscf" / "water_gth.chk", **water, tolerance=0.02),
-        "xsf": Sample(data / "xsf" / "oh_e_per_bohr3.xsf.gz", **_OH),
+        "pyscf_chk": water(data / "pyscf" / "water_gth.chk", tolerance=0.02),
+        "xsf": _oh(data / "xsf" / "oh_e_per_bohr3.xsf.gz"),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,11 +46,12 @@ def test_other_quantities_and_lattices_are_refused(tmp_path: Path) -> None:
         read_espresso_plot(_write(tmp_path / "x", lattice=12))
 
 
-def test_padded_grids_are_cut(tmp_path: Path, data: Path) -> None:
-    lines = gzip.decompress((data / "qe" / "oh.pp.gz").read_bytes()).decode().split("\n")
-    lines[1] = lines[1].replace("18      18      20", "17      18      20").replace("17", "18", 1)
-    (tmp_path / "x").write_text("\n".join(lines))
-    assert read_espresso_plot(tmp_path / "x").shape[0] in {17, 18}
-    (tmp_path / "y").write_text("\n".join([*lines, " 1.0"]))
+def test_padded_grids_are_cut(tmp_path: Path) -> None:
+    text = _SMALL.format(lattice=1, quantity=0).replace(" 2 2 2 2 2 2 1 1", " 3 2 2 2 2 2 1 1")
+    (tmp_path / "x").write_text(text + " 9.0 10.0 11.0 12.0\n")
+    density = read_espresso_plot(tmp_path / "x")
+    assert density.shape == (2, 2, 2)
+    assert density.values[0, 1, 0] * 0.529177210903**3 == pytest.approx(4.0)
+    (tmp_path / "y").write_text(text + " 9.0 10.0 11.0 12.0\n 13.0\n")
     with pytest.raises(DensityFormatError, match="more follows"):
         read_espresso_plot(tmp_path / "y")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import lz4.frame
 import numpy as np
 import pytest
 
 from scdp_flows.density import ChargeDensity
 from scdp_flows.errors import CalculationError, DensityError, DensityFormatError
 from scdp_flows.io.base import write_density
+from scdp_flows.io.qm9_tar import check_index_rule
 from scdp_flows.jobs.ingest import IngestMaker
 from scdp_flows.schemas.outputs import LabelOutput
 
@@ -117,3 +121,63 @@ def test_bad_files_do_not_spoil_the_batch(maker: IngestMaker, cube: Path, tmp_pa
         _ingest(maker, tmp_path / "*.cube")
     with pytest.raises(DensityFormatError):
         _ingest(maker, cube)
+
+
+def _tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_an_archive_of_real_runs(maker: IngestMaker, repository: Path, tmp_path: Path) -> None:
+    data = repository / "tests" / "data"
+    iron = (data / "vasp" / "Fe_bcc_CHGCAR_spin.gz").read_bytes()
+    save = {f"oh.save/{p.name}": p.read_bytes() for p in sorted((data / "qe/oh.save").iterdir())}
+    members = {"Fe/CHGCAR.gz": iron, "Fe/INCAR": b"ENCUT = 268", **save, "bad/CHGCAR": b"cut"}
+    output = _ingest(maker, _tar(tmp_path / "runs.tar", members))
+    assert (output.n_new, [failed.item[-10:] for failed in output.failed]) == (2, ["bad/CHGCAR"])
+    with maker.open_stores() as stores:
+        doc = next(stores.densities.query({"elements": ["Fe"]}))
+        arrays = stores.densities.load_arrays(doc, "grid")
+        assert {d.source for d in stores.densities.query()} == {
+            "runs.tar:Fe/CHGCAR.gz", "runs.tar:oh.save/charge-density.dat",
+        }  # fmt: skip
+    moment = arrays["magnetization"].mean() * 11.8  # of a cell of 11.8 Å^3
+    assert moment == pytest.approx(2.27, abs=0.01)
+    assert any("occupancies" in name for name in arrays)
+
+
+def test_qm9_archives_follow_the_index_rule(
+    maker: IngestMaker, gaussian_code: Any, molecules: list[Molecule], tmp_path: Path
+) -> None:
+    """Files of the set's names and packing; the molecules are those of QM9's first rows."""
+    reference = ["CH4", "H3N", "H2O"]
+    code = replace(gaussian_code, spacing=0.3)
+    members = {}
+    for number, molecule in ((1, molecules[4]), (3, molecules[2])):
+        write_density(code._label(molecule, None).density, tmp_path / "x.CHGCAR")
+        content = lz4.frame.compress((tmp_path / "x.CHGCAR").read_bytes())
+        members[f"{number:06d}.CHGCAR.lz4"] = content
+    output = _ingest(maker, _tar(tmp_path / "000xxx.tar", members))
+    with maker.open_stores() as stores:
+        docs = [stores.densities.get(density_id) for density_id in output.density_ids]
+    found = {str(doc.source).rpartition(":")[2]: doc.formula for doc in docs}
+    assert found == {"000001.CHGCAR.lz4": "CH4", "000003.CHGCAR.lz4": "H2O"}
+    check_index_rule(found, reference)
+
+
+@pytest.mark.slow
+def test_many_files_are_read_in_processes(
+    maker: IngestMaker, density: ChargeDensity, tmp_path: Path
+) -> None:
+    for number in range(9):
+        write_density(replace(density, values=density.values * (1 + 1e-6 * number)),
+                      tmp_path / f"{number}.cube")  # fmt: skip
+    output = _ingest(replace(maker, n_processes=2), tmp_path / "*.cube")
+    assert (output.n_items, output.n_new) == (9, 9)
+    with maker.open_stores() as stores:
+        sources = [stores.densities.get(key).source for key in output.density_ids]
+    assert [str(source)[-6:] for source in sources] == [f"{n}.cube" for n in range(9)]
