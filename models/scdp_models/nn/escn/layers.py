@@ -70,7 +70,10 @@ class EdgeGrid(nn.Module):
 
 
 class DegreeNorm(nn.Module):
-    """Divide by the root mean square over channels: of the scalars, and of all the rest together.
+    """Bound features smoothly: x / sqrt(1 + p), p the mean square over channels.
+
+    The scalars have a mean of their own, all other degrees share one. What is small passes
+    unchanged; what is large gets unit size, so that deep stacks of products stay finite.
 
     Parameters
     ----------
@@ -80,7 +83,6 @@ class DegreeNorm(nn.Module):
 
     degree: torch.Tensor
     balance: torch.Tensor
-    _FLOOR = 0.01  # what is weaker than its root is hardly amplified, so that zero stays smooth
 
     def __init__(self, n_channels: int, lmax: int) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class DegreeNorm(nn.Module):
         scalars, rest = x[..., :1], x[..., 1:]
         power = (rest.square() * self.balance.to(rest.dtype)).sum((1, 2), keepdim=True)
         mean = scalars.square().mean(1, keepdim=True)
-        parts = [torch.rsqrt(mean + self._FLOOR) * scalars, torch.rsqrt(power + self._FLOOR) * rest]
+        parts = [torch.rsqrt(1 + mean) * scalars, torch.rsqrt(1 + power) * rest]
         return torch.cat(parts, dim=2) * self.weight[:, self.degree]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("activation", ["gate", "s2"])
 @pytest.mark.parametrize("n_layers", [1, 4])
-def test_every_layer_changes_features_by_their_own_size(
+def test_layers_neither_shrink_nor_blow_up_features(
     make_trunk: MakeTrunk, ethanol: tuple[np.ndarray, np.ndarray], activation: str, n_layers: int
 ) -> None:
     trunk = make_trunk(n_layers=n_layers, activation=activation, n_channels=16, n_hidden=32)

@@ -31,19 +31,19 @@ def test_the_grid_activation_of_a_constant_is_silu() -> None:
     assert float(out[1:].abs().max()) < 1e-12
 
 
-def test_norms_make_features_of_unit_size() -> None:
+def test_norms_give_large_features_unit_size() -> None:
     x = torch.randn(5, 64, 16).double() * torch.tensor([30.0]).double()
     out = DegreeNorm(64, 3).double()(x)
     assert float(out.detach().square().mean()) == pytest.approx(1.0, rel=0.05)
 
 
-def test_norms_leave_zero_alone_and_are_smooth_there() -> None:
+def test_norms_leave_small_features_alone() -> None:
     norm = DegreeNorm(3, 2).double()
     x = torch.zeros(1, 3, 9).double().requires_grad_()
     assert float(norm(x).detach().abs().max()) == 0.0
     norm(x).sum().backward()
     assert x.grad is not None
-    assert float(x.grad.abs().max()) == pytest.approx(10.0)
+    assert float(x.grad.abs().max()) == pytest.approx(1.0)
 
 
 def test_norms_look_at_one_node_at_a_time() -> None:
