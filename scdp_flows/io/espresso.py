@@ -9,14 +9,20 @@ charges are part of the density.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scdp_flows.density import ChargeDensity
 from scdp_flows.errors import DensityFormatError
+from scdp_flows.io.espresso_waves import (
+    EspressoWaves,
+    check_spins,
+    looks_like_waves,
+    read_waves,
+    waves_on_grid,
+)
 from scdp_flows.io.espresso_xml import SCHEMA_FILE, EspressoRun, read_schema
-from scdp_flows.io.fortran import FortranRecords
 from scdp_flows.io.hdf5 import HDF5_SIGNATURE, Hdf5File, holds, open_hdf5
 from scdp_flows.io.reading import COPY_ANEW, format_errors
 from scdp_flows.units import BOHR_TO_ANGSTROM
@@ -24,7 +30,6 @@ from scdp_flows.units import BOHR_TO_ANGSTROM
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
 
 __all__ = [
     "EspressoFormat",
@@ -38,7 +43,6 @@ _ELECTRONS = 1e-2
 _SAME_CELL = 1e-4
 # A sphere of wave vectors fills 5 % or more of its grid, half of that if only one half is stored.
 _LEAST_FILLING = 1e-3
-_FIRST_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,7 @@ class EspressoFormat:
 
     def sniff(self, head: str) -> bool:
         """Tell by its first bytes whether a file is of this format."""
-        first = head.encode("latin-1", errors="replace")[:28]
-        if len(first) < 28:
-            return False
-        words = np.frombuffer(first[:24], dtype="<i4").tolist()
-        # Three integers in a record of their own, then nine reals in the next.
-        return words[0] == words[4] == _FIRST_LENGTH and words[5] == 72 and words[3] in {1, 2, 4}
+        return looks_like_waves(head.encode("latin-1", errors="replace"))
 
     def read(self, path: str | os.PathLike[str]) -> ChargeDensity:
         """Read a file."""
@@ -76,19 +75,6 @@ class EspressoHdf5Format:
         return read_espresso_hdf5(path)
 
 
-class _Waves(NamedTuple):
-    """The coefficients of either format."""
-
-    is_half: bool
-    """Whether only one of each pair G and -G is there."""
-    reciprocal: NDArray[np.float64]
-    """Reciprocal vectors as rows, with 2 pi, 1/bohr."""
-    indices: NDArray[np.int64]
-    """Miller indices (n_waves, 3)."""
-    components: list[NDArray[np.complex128]]
-    """(n_waves,), e/bohr^3, for the total and the magnetisation."""
-
-
 def read_espresso_density(path: str | os.PathLike[str]) -> ChargeDensity:
     """Read ``charge-density.dat``; ``data-file-schema.xml`` must stand beside it.
 
@@ -99,20 +85,7 @@ def read_espresso_density(path: str | os.PathLike[str]) -> ChargeDensity:
         non-collinear.
     """
     with format_errors(path):
-        records = FortranRecords(path)
-        is_half, n_waves, n_spins = records.next_array("<i4", 3, "header").tolist()
-        _check_spins(n_spins, records.file)
-        reciprocal = records.next_array("<f8", 9, "reciprocal vectors").astype(np.float64)
-        indices = records.next_array("<i4", 3 * n_waves, "Miller indices").astype(np.int64)
-        components = [
-            records.next_array("<c16", n_waves, "coefficients").astype(np.complex128)
-            for _ in range(n_spins)
-        ]
-        if not records.at_end:
-            raise records.error("more data follow the coefficients", field="coefficients")
-        shape = (3, 3)
-        waves = _Waves(bool(is_half), reciprocal.reshape(shape), indices.reshape(-1, 3), components)
-        return _as_density(waves, read_schema(path), records.file)
+        return _as_density(read_waves(path), read_schema(path), str(path))
 
 
 def read_espresso_hdf5(path: str | os.PathLike[str]) -> ChargeDensity:
@@ -128,10 +101,10 @@ def read_espresso_hdf5(path: str | os.PathLike[str]) -> ChargeDensity:
         return _as_density(_hdf5_waves(file), read_schema(path), file.file)
 
 
-def _hdf5_waves(file: Hdf5File) -> _Waves:
+def _hdf5_waves(file: Hdf5File) -> EspressoWaves:
     """Take the coefficients, which lie as pairs of real and imaginary part."""
     n_spins = file.attribute("/", "nspin")
-    _check_spins(1 if n_spins is None else int(n_spins), file.file)
+    check_spins(1 if n_spins is None else int(n_spins), file.file)
     indices = file.array("MillerIndices", "i8")
     vectors = [file.attribute("MillerIndices", f"bg{axis}") for axis in (1, 2, 3)]
     names = ["rhotot_g", *(["rhodiff_g"] if "rhodiff_g" in file else [])]
@@ -144,23 +117,13 @@ def _hdf5_waves(file: Hdf5File) -> _Waves:
     stated = file.attribute("/", "gamma_only")
     is_half = b"T" in stated.upper() if isinstance(stated, bytes) else bool(stated)
     components = [np.ascontiguousarray(pair.ravel()).view(np.complex128) for pair in pairs]
-    return _Waves(is_half, np.array(vectors, dtype=np.float64), indices, components)
+    return EspressoWaves(is_half, np.array(vectors, dtype=np.float64), indices, components)
 
 
-def _check_spins(n_spins: int, file: str) -> None:
-    if n_spins not in {1, 2}:
-        raise DensityFormatError(
-            f"{n_spins} spin components",
-            file=file,
-            field="header",
-            fix="only one or two spins are supported, no non-collinear densities",
-        )
-
-
-def _as_density(waves: _Waves, run: EspressoRun, file: str) -> ChargeDensity:
+def _as_density(waves: EspressoWaves, run: EspressoRun, file: str) -> ChargeDensity:
     """Check that waves and run belong together, and transform to real space."""
     _check_consistent(waves, run, file)
-    grids = [_on_grid(waves, component, run.shape) for component in waves.components]
+    grids = [waves_on_grid(waves, component, run.shape) for component in waves.components]
     factor = BOHR_TO_ANGSTROM**-3
     return ChargeDensity(
         grids[0] * factor,
@@ -173,7 +136,7 @@ def _as_density(waves: _Waves, run: EspressoRun, file: str) -> ChargeDensity:
     )
 
 
-def _check_consistent(waves: _Waves, run: EspressoRun, file: str) -> None:
+def _check_consistent(waves: EspressoWaves, run: EspressoRun, file: str) -> None:
     """Refuse waves of another run, beyond the grid, or of another number of electrons."""
     expected = 2 * np.pi * np.linalg.inv(run.cell).T
     if not np.allclose(waves.reciprocal, expected, rtol=0, atol=_SAME_CELL):
@@ -206,16 +169,3 @@ def _check_consistent(waves: _Waves, run: EspressoRun, file: str) -> None:
             field="coefficients",
             fix=COPY_ANEW,
         )
-
-
-def _on_grid(
-    waves: _Waves, coefficients: NDArray[np.complex128], shape: tuple[int, int, int]
-) -> NDArray[np.float64]:
-    """Sum the waves on the points of the grid."""
-    spectrum = np.zeros(shape, dtype=np.complex128)
-    if waves.is_half:
-        opposite = tuple((-waves.indices).T)
-        spectrum[opposite] = coefficients.conj()
-    spectrum[tuple(waves.indices.T)] = coefficients
-    values: NDArray[np.float64] = np.fft.ifftn(spectrum).real * spectrum.size
-    return values

@@ -1,4 +1,4 @@
-"""Read the sequential unformatted files that Fortran programs write."""
+"""Read and write the sequential unformatted files of Fortran programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FortranRecords"]
+__all__ = ["FortranRecords", "fortran_record"]
 
 _MARKER = 4
 
@@ -85,3 +85,10 @@ class FortranRecords:
         """Return the marker at an offset, -1 beyond the end."""
         marker = self._content[offset : offset + _MARKER]
         return int.from_bytes(marker, "little", signed=True) if len(marker) == _MARKER else -1
+
+
+def fortran_record(values: NDArray[np.generic]) -> bytes:
+    """Return an array as one record: its bytes between two copies of their number."""
+    content = values.tobytes()
+    marker = len(content).to_bytes(_MARKER, "little", signed=True)
+    return marker + content + marker

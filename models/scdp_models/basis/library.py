@@ -10,7 +10,7 @@ from scdp_models.errors import BasisError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LEAN_ELEMENTS", "MIDPOINT_SETS", "lean_basis"]
+__all__ = ["CRYSTAL_ELEMENTS", "LEAN_ELEMENTS", "MIDPOINT_SETS", "crystal_basis", "lean_basis"]
 
 Range = tuple[float, float]
 
@@ -31,6 +31,18 @@ _RANGES: dict[int, tuple[Range, ...]] = {
 LEAN_ELEMENTS = tuple(_RANGES)
 """Atomic numbers with lean ranges."""
 
+# The same for the pseudo-densities of crystals: found by fits of plane-wave densities of bulk Si,
+# SiC, Al and MgO. Bonds need l = 4 and diffuse functions; nothing tight is seen.
+_CRYSTAL_RANGES: dict[int, tuple[Range, ...]] = {
+    6: ((0.16, 9.0), (0.25, 6.0), (0.3, 4.0), (0.4, 2.5), (0.6, 1.6)),
+    8: ((0.2, 18.0), (0.3, 12.0), (0.4, 7.0), (0.6, 4.0), (1.0, 2.6)),
+    12: ((0.08, 3.0), (0.1, 2.0), (0.14, 1.2), (0.2, 0.8)),
+    13: ((0.08, 2.0), (0.1, 1.6), (0.12, 1.2), (0.15, 0.8), (0.2, 0.6)),
+    14: ((0.1, 1.75), (0.12, 1.5), (0.14, 1.1), (0.16, 0.75), (0.25, 0.5)),
+}
+CRYSTAL_ELEMENTS = tuple(_CRYSTAL_RANGES)
+"""Atomic numbers with ranges for crystals."""
+
 MIDPOINT_SETS: dict[str, tuple[tuple[float, ...], ...]] = {
     "small": ((0.4, 0.88, 1.936), (0.5, 1.1), (0.8,)),
     "smaller": ((0.4, 0.88, 1.936), (0.8,)),
@@ -47,10 +59,10 @@ def _series(bounds: Range, beta: float) -> list[float]:
     return values
 
 
-def _lean_shells(number: int, beta: float, lmax: int | None) -> ElementBasis:
+def _shells(ranges: tuple[Range, ...], beta: float, lmax: int | None = None) -> ElementBasis:
     ls: list[int] = []
     exponents: list[float] = []
-    for l, bounds in enumerate(_RANGES[number]):
+    for l, bounds in enumerate(ranges):
         if lmax is not None and l > lmax:
             break
         series = _series(bounds, beta)
@@ -107,10 +119,51 @@ def lean_basis(
             )
             raise BasisError(msg)
         limit = None if lmax is None else lmax[0 if number == 1 else 1]
-        species[number] = _lean_shells(number, beta, limit)
+        species[number] = _shells(_RANGES[number], beta, limit)
     name = f"lean-b{beta:g}"
     if lmax is not None:
         name += f"-l{lmax[0]}{lmax[1]}"
+    if midpoints != "none":
+        species[MIDPOINT] = _midpoint_shells(midpoints)
+        name += f"-{midpoints}"
+    return BasisSet(name, species)
+
+
+def crystal_basis(
+    numbers: Iterable[int], *, beta: float = 2.0, midpoints: str = "none"
+) -> BasisSet:
+    """Return the basis for pseudo-densities of crystals for some elements.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers (0 is ignored).
+    beta
+        Ratio of neighbouring exponents.
+    midpoints
+        ``"none"``, or a key of :data:`MIDPOINT_SETS`.
+
+    Raises
+    ------
+    BasisError
+        If an element has no range, or the midpoint set is unknown.
+
+    Examples
+    --------
+    >>> crystal_basis([14]).for_species(14).n_functions
+    87
+    """
+    species = {}
+    for number in {int(z) for z in numbers} - {MIDPOINT}:
+        if number not in _CRYSTAL_RANGES:
+            known = ", ".join(map(str, CRYSTAL_ELEMENTS))
+            msg = (
+                f"no range for crystals of atomic number {number} (there are {known}); use "
+                "lean_basis or even_tempered_basis"
+            )
+            raise BasisError(msg)
+        species[number] = _shells(_CRYSTAL_RANGES[number], beta)
+    name = f"crystal-b{beta:g}"
     if midpoints != "none":
         species[MIDPOINT] = _midpoint_shells(midpoints)
         name += f"-{midpoints}"

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from scdp_models.basis.even_tempered import even_tempered_basis
-from scdp_models.basis.library import lean_basis
+from scdp_models.basis.library import crystal_basis, lean_basis
 from scdp_models.errors import BasisError
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["basis_from_spec"]
 
-_EXAMPLES = "lean, lean-1.8, lean-2.0-l13, lean+small, etb-2.0, etb-1.5-max60, etb-2.0+o"
+_EXAMPLES = "lean, lean-1.8, lean-2.0-l13, lean+small, crystal, etb-2.0, etb-1.5-max60, etb-2.0+o"
 _NUMBER = r"\d+(?:\.\d+)?"
 _LEAN = re.compile(rf"lean(?:-(?P<beta>{_NUMBER}))?(?:-l(?P<lmax>\d\d))?(?:\+(?P<midpoints>\w+))?")
+_CRYSTAL = re.compile(rf"crystal(?:-(?P<beta>{_NUMBER}))?(?:\+(?P<midpoints>\w+))?")
 _EVEN = re.compile(
     rf"etb(?:-(?P<beta>{_NUMBER}))?(?:-max(?P<max>{_NUMBER}))?(?P<midpoints>\+(?:o|vo))?"
 )
@@ -32,6 +33,7 @@ def basis_from_spec(spec: str, numbers: Iterable[int]) -> BasisSet:
     spec
         ``lean[-BETA][-lHX][+MIDPOINTS]``: the lean valence basis, with highest degree H on
         hydrogen and X on the other elements, and a named bond-midpoint set;
+        ``crystal[-BETA][+MIDPOINTS]``: the basis for pseudo-densities of crystals;
         ``etb[-BETA][-maxEXPONENT][+o]``: the published even-tempered basis, without exponents
         above a number of bohr^-2, and with the oxygen set on bond midpoints, as published
         (``+vo`` means the same). BETA is the ratio
@@ -58,6 +60,12 @@ def basis_from_spec(spec: str, numbers: Iterable[int]) -> BasisSet:
             numbers,
             beta=float(found["beta"] or 2.0),
             lmax=(int(lmax[0]), int(lmax[1])) if lmax else None,
+            midpoints=found["midpoints"] or "none",
+        )
+    if found := _CRYSTAL.fullmatch(text):
+        return crystal_basis(
+            numbers,
+            beta=float(found["beta"] or 2.0),
             midpoints=found["midpoints"] or "none",
         )
     if found := _EVEN.fullmatch(text):

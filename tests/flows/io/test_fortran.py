@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.fortran import FortranRecords
+from scdp_flows.io.fortran import FortranRecords, fortran_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,3 +41,12 @@ def test_lengths_must_agree(tmp_path: Path) -> None:
     (tmp_path / "y").write_bytes(_record(b"abcd"))
     with pytest.raises(DensityFormatError, match="holds 4 bytes, expected 8"):
         FortranRecords(tmp_path / "y").next_array("<f8", 1, "number")
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    values = np.array([1.5, -2.0, 3.25])
+    (tmp_path / "records").write_bytes(fortran_record(values) + fortran_record(values[:1]))
+    records = FortranRecords(tmp_path / "records")
+    np.testing.assert_array_equal(records.next_array("<f8", 3, "first"), values)
+    np.testing.assert_array_equal(records.next_array("<f8", 1, "second"), values[:1])
+    assert records.at_end

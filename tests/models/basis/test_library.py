@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from scdp_models.basis.even_tempered import even_tempered_shells
-from scdp_models.basis.library import LEAN_ELEMENTS, MIDPOINT_SETS, lean_basis
+from scdp_models.basis.library import (
+    CRYSTAL_ELEMENTS,
+    LEAN_ELEMENTS,
+    MIDPOINT_SETS,
+    crystal_basis,
+    lean_basis,
+)
 from scdp_models.errors import BasisError
 
 
@@ -52,3 +58,23 @@ def test_what_is_not_in_the_library_is_refused_with_what_is() -> None:
         lean_basis([1, 26])
     with pytest.raises(BasisError, match=r"'big'.*known: none, small, smaller"):
         lean_basis([1], midpoints="big")
+
+
+@pytest.mark.parametrize("number", CRYSTAL_ELEMENTS)
+def test_crystals_have_diffuse_shells_and_nothing_tight(number: int) -> None:
+    crystal = crystal_basis([number]).for_species(number)
+    assert max(crystal.ls) >= 3
+    assert min(crystal.exponents) <= 0.2
+    assert max(crystal.exponents) < 30
+
+
+def test_silicon_in_crystals_reaches_degree_four() -> None:
+    basis = crystal_basis([14], midpoints="smaller")
+    assert basis.for_species(14).n_functions == 87
+    assert basis.for_species(0).n_functions == 6
+    assert basis.name == "crystal-b2-smaller"
+
+
+def test_an_element_without_a_range_for_crystals_is_refused() -> None:
+    with pytest.raises(BasisError, match="crystals of atomic number 1 "):
+        crystal_basis([1])

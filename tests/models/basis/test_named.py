@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scdp_models.basis.even_tempered import even_tempered_basis
-from scdp_models.basis.library import lean_basis
+from scdp_models.basis.library import crystal_basis, lean_basis
 from scdp_models.basis.named import basis_from_spec
 from scdp_models.errors import BasisError
 
@@ -21,6 +21,12 @@ from scdp_models.errors import BasisError
 )
 def test_lean_names(spec: str, expected: object) -> None:
     assert basis_from_spec(spec, [1, 6]) == expected
+
+
+def test_crystal_names() -> None:
+    assert basis_from_spec("crystal", [6, 14]) == crystal_basis([6, 14])
+    wanted = crystal_basis([14], beta=1.7, midpoints="small")
+    assert basis_from_spec("crystal-1.7+small", [14]) == wanted
 
 
 def test_even_tempered_names() -> None:

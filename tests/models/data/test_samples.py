@@ -85,12 +85,24 @@ def test_midpoints_of_a_label_are_left_out_where_the_basis_has_none(
     np.testing.assert_array_equal(sample.weights, 1)
 
 
-def test_what_cannot_be_a_target_is_refused(
+def test_a_difference_in_a_crystal_is_found_exactly(
+    label: OrbitalDensity,
+    difference: OrbitalDensity,
+    basis: BasisSet,
+    reference: AtomicReference,
+) -> None:
+    crystal = replace(label, cell=np.diag([4.0, 4.2, 4.4]), pbc=(True, True, True))
+    sample = make_sample("ice", crystal, basis, reference)
+    np.testing.assert_allclose(sample.template.coefficients, difference.coefficients, atol=1e-5)
+    assert sample.template.pbc == (True, True, True)
+
+
+def test_slabs_are_refused(
     label: OrbitalDensity, basis: BasisSet, reference: AtomicReference
 ) -> None:
-    periodic = replace(label, cell=np.eye(3) * 9, pbc=(True, True, True))
-    with pytest.raises(DensityError, match="label nacl is periodic"):
-        make_sample("nacl", periodic, basis, reference)
+    slab = replace(label, cell=np.eye(3) * 9, pbc=(True, True, False))
+    with pytest.raises(DensityError, match="three periodic lattice vectors"):
+        make_sample("slab", slab, basis, reference)
     with pytest.raises(DensityError, match="'dleta' for label x; known: delta, total"):
         make_sample("x", label, basis, reference, target="dleta")
 
