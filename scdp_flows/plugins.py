@@ -38,7 +38,10 @@ _BUILT_IN = MappingProxyType(
             "atomic": "scdp_flows.predictors.atomic:AtomicPredictor",
             "scdp": "scdp_flows.predictors.scdp:ScdpPredictor",
         },
-        "dft": {"pyscf": "scdp_flows.dft.pyscf:PyscfCode"},
+        "dft": {
+            "espresso": "scdp_flows.dft.espresso:EspressoCode",
+            "pyscf": "scdp_flows.dft.pyscf:PyscfCode",
+        },
         "stores": {"sqlite": "scdp_flows.stores.sqlite:SqliteStore"},
     }
 )

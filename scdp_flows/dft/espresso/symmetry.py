@@ -1,0 +1,70 @@
+"""Give a density the symmetry of its crystal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from scdp_flows.dft.espresso.wave_list import places_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.io.espresso_waves import EspressoWaves
+
+__all__ = ["space_group", "symmetrised"]
+
+# Distance in Å at which an atom counts as being at an image, about that of the program.
+_TOLERANCE = 1e-5
+
+_Operations = list[tuple["NDArray[np.int64]", "NDArray[np.float64]"]]
+
+
+def space_group(crystal: Crystal) -> _Operations:
+    """Return rotations (3, 3) and translations (3,) in fractional coordinates: x -> W x + w."""
+    structure = Structure(
+        Lattice(crystal.cell),
+        crystal.symbols,
+        crystal.positions,
+        coords_are_cartesian=True,
+    )
+    operations = SpacegroupAnalyzer(structure, symprec=_TOLERANCE).get_symmetry_operations()
+    return [
+        (np.rint(operation.rotation_matrix).astype(np.int64), operation.translation_vector)
+        for operation in operations
+    ]
+
+
+def symmetrised(
+    waves: EspressoWaves, coefficients: NDArray[np.complex128], operations: _Operations
+) -> NDArray[np.complex128]:
+    """Average a density over the operations of a space group.
+
+    rho(W x + w) has the coefficient rho_h exp(2 pi i h.w) at the Miller indices h W.
+
+    Parameters
+    ----------
+    waves
+        Miller indices, and whether they are one half; a sphere, so that images are among them.
+    coefficients
+        Shape ``(n_waves,)``.
+    operations
+        From :func:`space_group`.
+    """
+    if len(operations) == 1:
+        return coefficients
+    total = np.zeros_like(coefficients)
+    for rotation, translation in operations:
+        images = waves.indices @ rotation
+        turned = coefficients * np.exp(2j * np.pi * waves.indices @ translation)
+        places = places_of(waves.indices, images)
+        if waves.is_half:
+            other = places < 0
+            places[other] = places_of(waves.indices, -images[other])
+            turned[other] = turned[other].conj()
+        total[places] += turned
+    return np.asarray(total / len(operations))

@@ -1,0 +1,75 @@
+"""List the waves of a density in the order of ``pw.x``.
+
+The program takes a density file for a list in its own order and ignores the Miller indices in it,
+so that the order must be its own: by length, equal lengths (to 1e-8 in units of (2 pi/alat)^2) in
+the order of three nested loops over the indices from negative to positive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.espresso.inputs import EspressoSettings
+    from scdp_flows.dft.espresso.structure import Crystal
+
+__all__ = ["places_of", "reciprocal_vectors", "wave_list"]
+
+_SAME_LENGTH = 1e-8
+
+
+def reciprocal_vectors(cell_bohr: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the reciprocal vectors as rows, with 2 pi, 1/bohr."""
+    return np.asarray(2 * np.pi * np.linalg.inv(cell_bohr).T)
+
+
+def wave_list(crystal: Crystal, settings: EspressoSettings) -> NDArray[np.int64]:
+    """Return the Miller indices of a density, shape ``(n_waves, 3)``.
+
+    Parameters
+    ----------
+    crystal
+        Gives the cell.
+    settings
+        Give the cut-off, and whether one of each pair G and -G is listed.
+    """
+    cell = crystal.cell_bohr
+    unit = np.linalg.norm(cell[0])
+    cutoff = settings.cutoff_ry * (unit / (2 * np.pi)) ** 2
+    highest = (np.sqrt(cutoff) * np.linalg.norm(cell / unit, axis=1)).astype(int) + 1
+    axes = [np.arange(-n, n + 1) for n in highest]
+    indices = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    if settings.gamma_only:
+        i, j, k = indices.T
+        indices = indices[(i > 0) | ((i == 0) & ((j > 0) | ((j == 0) & (k >= 0))))]
+    vectors = np.linalg.inv(cell / unit).T
+    # Term by term, as the program adds them: the same rounding decides the same ties.
+    sums = indices[:, :1] * vectors[0] + indices[:, 1:2] * vectors[1] + indices[:, 2:] * vectors[2]
+    squares = (sums**2).sum(axis=1)
+    indices, squares = indices[squares <= cutoff], squares[squares <= cutoff]
+    order = np.argsort(squares, kind="stable")
+    shells = np.cumsum(np.diff(squares[order], prepend=0.0) >= _SAME_LENGTH)
+    return np.asarray(indices[order[np.lexsort((order, shells))]])
+
+
+def places_of(indices: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where Miller indices stand in a list, -1 for those that do not.
+
+    Parameters
+    ----------
+    indices
+        The list, shape ``(n_waves, 3)``.
+    wanted
+        Shape ``(n, 3)``.
+    """
+    largest = int(max(np.abs(indices).max(initial=0), np.abs(wanted).max(initial=0)))
+    base = 2 * largest + 1
+    strides = np.array([base * base, base, 1])
+    keys, sought = (indices + largest) @ strides, (wanted + largest) @ strides
+    order = np.argsort(keys)
+    found = order[np.minimum(np.searchsorted(keys, sought, sorter=order), len(keys) - 1)]
+    return np.asarray(np.where(keys[found] == sought, found, -1))
