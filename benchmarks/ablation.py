@@ -35,11 +35,19 @@ if TYPE_CHECKING:
     from scdp_models.basis.shells import BasisSet
 
 _SHARD = 32
-ESCN = {"trunk": "escn", "lmax": 4, "n_channels": 32, "n_hidden": 64, "edge_channels": 32}
+ESCN = {
+    "trunk": "escn",
+    "lmax": 4,
+    "n_channels": 32,
+    "n_hidden": 64,
+    "edge_channels": 32,
+    "distance_spacing": 0.2,
+}
 LEGACY = {
     **ESCN,
     "lmax": 3,
     "cutoff": 6.0,
+    "distance_spacing": 0.02,
     "mode": "legacy",
     "activation": "s2",
     "readout": "tensor_product",

@@ -163,7 +163,10 @@ def sample_of(
     from scdp_models.data.samples import GridLabel, TrainingSample
     from scdp_models.virtual_nodes import bond_midpoints
 
-    fitted, metric = fit(label, structure, basis, target=target)
+    if "fit" in holds:
+        fitted, metric = fit(label, structure, basis, target=target)
+    else:
+        fitted, metric = fit_shells(label.numbers, label.positions, basis), None
     weights = np.ones(len(fitted.numbers))
     if basis.has_midpoints:
         midpoints = bond_midpoints(label.numbers, label.positions)
@@ -172,7 +175,7 @@ def sample_of(
         key=label.name,
         template=fitted,
         weights=weights,
-        metric=metric.astype(np.float32) if "fit" in holds else None,
+        metric=None if metric is None else metric.astype(np.float32),
         grid=GridLabel(label.values, label.origin, label.cell) if "grid" in holds else None,
     )
 
