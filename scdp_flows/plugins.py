@@ -36,6 +36,7 @@ _BUILT_IN = MappingProxyType(
         },
         "predictors": {
             "atomic": "scdp_flows.predictors.atomic:AtomicPredictor",
+            "ensemble": "scdp_flows.predictors.ensemble:EnsemblePredictor",
             "scdp": "scdp_flows.predictors.scdp:ScdpPredictor",
         },
         "dft": {

@@ -87,6 +87,7 @@ class LabelComparison:
             max_error_e_per_ang3=float(difference.max()),
             nmae_by_element=dict(zip(names, percent.tolist(), strict=True)),
             seconds=predicted.seconds,
+            uncertainty_ha_per_atom=predicted.uncertainty_ha_per_atom,
         )
 
     def _coulomb_error(self, density: OrbitalDensity) -> float | None:

@@ -43,6 +43,9 @@ class Predicted(NamedTuple):
     """Electrons by which the raw prediction was off before it was corrected, e."""
     seconds: float
     """Elapsed time of this prediction, its share of a batch, s."""
+    uncertainty_ha_per_atom: float | None = None
+    """How far the models of an ensemble disagree: mean Coulomb distance of their densities over the
+    number of atoms, Ha; None where nobody knows."""
 
 
 @runtime_checkable

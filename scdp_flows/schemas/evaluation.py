@@ -50,6 +50,10 @@ class ErrorRow(ScdpPart):
         default_factory=dict, description="Share of the NMAE nearest to each element, in %."
     )
     seconds: float = Field(ge=0, description="Elapsed time of the prediction in s.")
+    uncertainty_ha_per_atom: float | None = Field(
+        default=None,
+        description="Mean Coulomb distance of the models of an ensemble per atom, in Ha.",
+    )
 
 
 class MetricSummary(ScdpPart):
