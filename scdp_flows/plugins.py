@@ -6,6 +6,7 @@ theirs by entry points of the group ``scdp_flows.<group>``. Nothing is imported 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -102,5 +103,10 @@ def _targets(group: str) -> dict[str, str]:
     """Return name and ``module:attribute`` of a group; nobody can replace a built-in name."""
     if group not in _BUILT_IN:
         raise UnknownNameError(group, GROUPS, what="plugin group")
-    external = {point.name: point.value for point in entry_points(group=f"scdp_flows.{group}")}
-    return {**external, **_BUILT_IN[group]}
+    return {**_external(group), **_BUILT_IN[group]}
+
+
+@cache
+def _external(group: str) -> dict[str, str]:
+    """Return what other packages add; looking through all that is installed takes long."""
+    return {point.name: point.value for point in entry_points(group=f"scdp_flows.{group}")}

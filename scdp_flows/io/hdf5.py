@@ -61,7 +61,8 @@ class Hdf5File:
                 "tightly",
                 field=name,
             )
-        return np.asarray(found[()], dtype=dtype)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(found[()], dtype=dtype)
 
     def text(self, name: str) -> str:
         """Return a data set that holds one text.

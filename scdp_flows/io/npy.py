@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NPY_SIGNATURE", "load_npy", "npy_shape"]
+__all__ = ["NPY_SIGNATURE", "as_doubles", "load_npy", "npy_shape"]
 
 NPY_SIGNATURE = "\x93NUMPY"
 """First bytes of every file, one character each."""
@@ -57,6 +57,12 @@ def npy_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
         As ``load_npy``.
     """
     return _header(path)[0]
+
+
+def as_doubles(array: NDArray[Any]) -> NDArray[np.float64]:
+    """Convert real numbers to double precision, whatever bit patterns damage has left in them."""
+    with np.errstate(invalid="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float64)
 
 
 def _is_plain(path: str | os.PathLike[str]) -> bool:

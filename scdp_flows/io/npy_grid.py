@@ -18,7 +18,7 @@ from scdp_flows.density import ChargeDensity
 from scdp_flows.errors import DensityFormatError
 from scdp_flows.io.companions import read_companion
 from scdp_flows.io.cube import infer_pbc
-from scdp_flows.io.npy import NPY_SIGNATURE, load_npy
+from scdp_flows.io.npy import NPY_SIGNATURE, as_doubles, load_npy
 from scdp_flows.io.npy_md import DENSITIES
 from scdp_flows.io.reading import COPY_ANEW, format_errors, read_bytes
 from scdp_flows.units import BOHR_TO_ANGSTROM
@@ -86,13 +86,13 @@ def _shaped(path: str | os.PathLike[str], values: NDArray[np.float64]) -> Charge
         )
     grids = [values] if values.ndim == 3 else [values[..., i] for i in range(values.shape[-1])]
     return ChargeDensity(
-        np.ascontiguousarray(grids[0], dtype=np.float64),
+        as_doubles(grids[0]),
         atoms.cell,
         np.zeros(3),
         atoms.numbers,
         atoms.positions,
         pbc=atoms.pbc,
-        magnetization=np.ascontiguousarray(grids[1], np.float64) if len(grids) > 1 else None,
+        magnetization=as_doubles(grids[1]) if len(grids) > 1 else None,
     )
 
 
@@ -114,8 +114,8 @@ def _flat(path: Path, values: NDArray[np.float64]) -> ChargeDensity:
             file=path,
             fix=COPY_ANEW,
         )
-    cell = np.array(load_npy(path.with_name(_BOX)), dtype=np.float64)
-    grid = np.asarray(values, dtype=np.float64).reshape(shape) / BOHR_TO_ANGSTROM**3
+    cell = as_doubles(load_npy(path.with_name(_BOX)))
+    grid = as_doubles(values).reshape(shape) / BOHR_TO_ANGSTROM**3
     atoms = read_companion(path)
     return ChargeDensity(
         grid, cell, np.zeros(3), atoms.numbers, atoms.positions, pbc=infer_pbc(grid)

@@ -19,7 +19,7 @@ import numpy as np
 
 from scdp_flows.density import ChargeDensity
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.npy import NPY_SIGNATURE, load_npy, npy_shape
+from scdp_flows.io.npy import NPY_SIGNATURE, as_doubles, load_npy, npy_shape
 from scdp_flows.io.reading import COPY_ANEW, format_errors
 from scdp_flows.units import BOHR_TO_ANGSTROM
 
@@ -113,8 +113,8 @@ def read_npy_md(path: str | os.PathLike[str], index: int) -> ChargeDensity:
         raise DensityFormatError(
             f"has {len(densities)} densities, none of index {index}", file=path, fix="count from 0"
         )
-    coefficients = np.asarray(densities[index], dtype=np.float64)
-    positions = np.asarray(structures[index], dtype=np.float64) * BOHR_TO_ANGSTROM
+    coefficients = as_doubles(densities[index])
+    positions = as_doubles(structures[index]) * BOHR_TO_ANGSTROM
     if not np.isfinite(coefficients).all():
         raise DensityFormatError(
             f"density {index} holds coefficients that are not finite", file=path, fix=COPY_ANEW

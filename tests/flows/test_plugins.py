@@ -11,23 +11,27 @@ from scdp_flows.errors import MissingDependencyError, UnknownNameError
 from scdp_flows.io.chgcar import ChgcarFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install a package outside that offers two readers and tries to replace one."""
     (tmp_path / "outside_reader.py").write_text("class Reader:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     group = "scdp_flows.readers"
     points = [
-        EntryPoint("xsf", "outside_reader:Reader", group),
+        EntryPoint("outside", "outside_reader:Reader", group),
         EntryPoint("broken", "outside_reader:Nothing", group),
         EntryPoint("chgcar", "outside_reader:Reader", group),
     ]
     monkeypatch.setattr(
         plugins, "entry_points", lambda *, group: EntryPoints(points).select(group=group)
     )
+    plugins._external.cache_clear()
+    yield
+    plugins._external.cache_clear()
 
 
 def test_a_name_becomes_what_it_stands_for() -> None:
@@ -56,8 +60,8 @@ def test_an_unknown_group_is_refused() -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_packages_outside_add_names() -> None:
-    assert {"xsf", "chgcar", "cube"} <= set(plugins.available("readers"))
-    found = plugins.resolve("readers", "xsf")
+    assert {"outside", "chgcar", "cube"} <= set(plugins.available("readers"))
+    found = plugins.resolve("readers", "outside")
     assert found is sys.modules["outside_reader"].Reader
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.npy import load_npy, npy_shape
+from scdp_flows.io.npy import as_doubles, load_npy, npy_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +45,8 @@ def test_announced_sizes_are_not_believed(tmp_path: Path, compress: Any) -> None
     (tmp_path / "x.npy").write_bytes(compress(content))
     with pytest.raises(DensityFormatError, match="holds 80000 bytes of data, expected 6480000"):
         load_npy(tmp_path / "x.npy")
+
+
+def test_signalling_numbers_become_doubles_in_silence() -> None:
+    damaged = np.array([0x7F800001], dtype=np.uint32).view(np.float32)
+    assert np.isnan(as_doubles(damaged)[0])
