@@ -221,7 +221,7 @@ class Model:
 
     def _graph(self, geometry: Geometry) -> AtomGraph:
         numbers, positions = checked_structure(geometry.numbers, geometry.positions)
-        self._check_state(numbers, *geometry.state)
+        self._check_state(numbers, geometry)
         weights = np.ones(len(numbers))
         if self._checkpoint.basis.has_midpoints:
             added, switch = self._midpoints(geometry, numbers, positions)
@@ -238,8 +238,9 @@ class Model:
         )
         return graph.with_state(*geometry.state)
 
-    def _check_state(self, numbers: NDArray[np.int64], charge: int, unpaired: int) -> None:
+    def _check_state(self, numbers: NDArray[np.int64], geometry: Geometry) -> None:
         """Refuse states that do not exist, or that the model does not know."""
+        charge, unpaired = geometry.state
         if not self.handles_charge:
             if charge or unpaired:
                 msg = (
@@ -248,8 +249,8 @@ class Model:
                 )
                 raise GraphError(msg)
             return
-        if not set(numbers.tolist()) <= set(self.reference.atoms):
-            return  # an unknown element is found later; the cores of some models are unknown
+        if any(geometry.pbc) or not set(numbers.tolist()) <= set(self.reference.atoms):
+            return  # bands may be partly filled; the cores of some models are unknown
         n_electrons = round(self.reference.n_electrons(numbers)) - charge
         if n_electrons < max(unpaired, 1) or (n_electrons - unpaired) % 2:
             msg = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, Union
 
 from monty.json import MSONable
 
@@ -19,9 +19,32 @@ if TYPE_CHECKING:
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["DftCode", "Fit", "FitInfo", "Label", "Outcome", "ScfInfo", "ScfStart"]
+__all__ = [
+    "DftCode",
+    "Fit",
+    "FitInfo",
+    "Label",
+    "Outcome",
+    "ScfInfo",
+    "ScfStart",
+    "SpinDensities",
+    "StartDensity",
+]
 
 T = TypeVar("T")
+
+
+class SpinDensities(NamedTuple):
+    """The densities that an open shell starts from."""
+
+    total: OrbitalDensity
+    """Both spins together."""
+    spin: OrbitalDensity
+    """Spin up less spin down."""
+
+
+StartDensity = Union["OrbitalDensity", SpinDensities]
+"""What a calculation can start from; open shells need both densities."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,8 @@ class FitInfo:
     """Integral of the fit; held at the electron count."""
     nmae_percent: float | None = None
     """Error on the label's grid, 100 * sum|fit - label| / sum|label|; None if not computed."""
+    spin_coulomb_error_ha: float | None = None
+    """(d|d)/2 of what the fit of the spin density misses, Hartree; None for closed shells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +100,8 @@ class Fit:
     """What was fitted: the density less the reference."""
     info: FitInfo
     """Its size and error."""
+    spin: OrbitalDensity | None = None
+    """Spin density, up less down, in the shells of the difference; None for closed shells."""
 
     @property
     def density(self) -> OrbitalDensity:
@@ -201,7 +228,7 @@ class DftCode(MSONable, ABC):
     def compare_starts_many(
         self,
         structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, OrbitalDensity]],
+        densities: Sequence[Mapping[str, StartDensity]],
         *,
         n_processes: int | None = None,
     ) -> Iterator[Outcome[list[ScfStart]]]:
@@ -219,7 +246,7 @@ class DftCode(MSONable, ABC):
 
     @abstractmethod
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
         """Converge a structure from the code's own guess, each density, and the exact one.
 

@@ -289,6 +289,8 @@ def describe_label(
     arrays: dict[str, Arrays] = {"grid": density.to_arrays()}
     if label.fit is not None:
         arrays["orbital"] = label.fit.density.to_arrays()
+        if label.fit.spin is not None:
+            arrays["spin"] = label.fit.spin.to_arrays()
     return doc, arrays
 
 
@@ -306,6 +308,7 @@ def _fit_info(label: Label) -> FitInfo | None:
         nmae_percent=info.nmae_percent,
         coulomb_error_ha=info.coulomb_error_ha,
         residual_charge_e=info.n_electrons - label.n_electrons,
+        spin_coulomb_error_ha=info.spin_coulomb_error_ha,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scdp_models.data.samples import GridLabel, TrainingSample
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Recipe", "common_reference", "load_fit", "pack_stored", "sample_of"]
+__all__ = ["Recipe", "common_reference", "load_fit", "load_spin", "pack_stored", "sample_of"]
 
 _TOLERANCE = 1e-6
 
@@ -123,12 +123,12 @@ def sample_of(doc: DensityDoc, stores: Stores, recipe: Recipe) -> TrainingSample
         If the label cannot be expressed in the basis.
     """
     from scdp_models.basis.shells import BasisSet
-    from scdp_models.data.samples import make_sample
+    from scdp_models.data.samples import make_sample, with_spin
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.errors import ScdpModelsError
 
     try:
-        return make_sample(
+        sample = make_sample(
             doc.density_id,
             load_fit(doc, stores),
             BasisSet.from_dict(recipe.basis),
@@ -136,6 +136,7 @@ def sample_of(doc: DensityDoc, stores: Stores, recipe: Recipe) -> TrainingSample
             target=recipe.target,
             grid=_grid(doc, stores) if recipe.keep_grid else None,
         )
+        return sample if "spin" not in doc.blobs else with_spin(sample, load_spin(doc, stores))
     except ScdpModelsError as error:
         raise DatasetError(f"density {doc.density_id} ({doc.formula}): {error}") from error
 
@@ -151,6 +152,19 @@ def load_fit(doc: DensityDoc, stores: Stores) -> OrbitalDensity:
     from scdp_models.density.orbital import OrbitalDensity
 
     return OrbitalDensity.from_arrays(stores.densities.load_arrays(doc, "orbital"))
+
+
+def load_spin(doc: DensityDoc, stores: Stores) -> OrbitalDensity:
+    """Return the spin density of a stored label in Gaussian shells, up less down.
+
+    Raises
+    ------
+    UnknownNameError
+        If it has none.
+    """
+    from scdp_models.density.orbital import OrbitalDensity
+
+    return OrbitalDensity.from_arrays(stores.densities.load_arrays(doc, "spin"))
 
 
 def _grid(doc: DensityDoc, stores: Stores) -> GridLabel:

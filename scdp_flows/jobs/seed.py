@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobflow import job
 
+from scdp_flows.dft.base import SpinDensities
 from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.io.structures import as_arrays, check_structure, structure_hash
 from scdp_flows.jobs.base import StepMaker
@@ -25,7 +26,7 @@ from scdp_flows.settings import get_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scdp_flows.dft.base import DftCode, ScfStart
+    from scdp_flows.dft.base import DftCode, ScfStart, StartDensity
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predicted, Predictor
     from scdp_flows.schemas.dataset import Split
@@ -132,6 +133,12 @@ def _check(predictors: list[Predictor], code: DftCode) -> None:
             kind.check_compatible(code.kind())
 
 
+def _start_density(predicted: Predicted) -> StartDensity:
+    if predicted.spin_density is None:
+        return predicted.density
+    return SpinDensities(predicted.density, predicted.spin_density)
+
+
 class _Task(NamedTuple):
     """A structure that has to be computed."""
 
@@ -203,7 +210,7 @@ class _Batch:
             return
         outcomes = self.maker.code.compare_starts_many(
             [task.structure for task in tasks],
-            [{name: p.density for name, p in found.items()} for found in predictions],
+            [{name: _start_density(p) for name, p in found.items()} for found in predictions],
             n_processes=self.maker.n_processes or get_settings().N_PROCESSES,
         )
         total = self.n_reused + len(tasks)
@@ -225,7 +232,7 @@ class _Batch:
         """Return the densities to start from by label."""
         atoms = self.maker.code.atomic_reference(as_arrays(structure)[0].tolist())
         superposition: Predictor = resolve("predictors", BASELINE)(  # type: ignore[operator]
-            reference=atoms.to_dict(), name=BASELINE
+            reference=atoms.to_dict(), ions=True, name=BASELINE
         )
         return {
             predictor.name: next(iter(predictor.predict_many([structure])))

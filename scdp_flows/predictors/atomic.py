@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from monty.json import MSONable
 
 from scdp_flows.errors import ModelError
-from scdp_flows.io.structures import as_arrays
+from scdp_flows.io.structures import as_arrays, total_charge
 from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.base import Predicted, check_predictable
 from scdp_flows.predictors.checkpoints import load_model
@@ -46,6 +46,8 @@ class AtomicPredictor(MSONable):
     """The atoms themselves, ``AtomicReference.to_dict()``; they win over the model."""
     density_kind: dict[str, Any] | None = field(default=None, hash=False)
     """What the atoms of ``reference`` are, ``DensityKind.as_dict()``; None if unknown."""
+    ions: bool = False
+    """Whether ions and open shells are taken too, the atoms scaled to their electron count."""
     name: str = "atomic"
     """Name in documents and tables."""
 
@@ -83,7 +85,7 @@ class AtomicPredictor(MSONable):
         Raises
         ------
         StructureError
-            If the structure is malformed, charged or has an open shell.
+            If the structure is malformed, or charged or an open shell without `ions`.
         ModelError
             If the atom of an element is missing.
         """
@@ -95,10 +97,13 @@ class AtomicPredictor(MSONable):
 
         atoms = self.atoms()
         for structure in structures:
-            check_predictable(structure)
+            check_predictable(structure, charged=self.ions, open_shells=self.ions)
             start = time.perf_counter()
             try:
                 density = atoms.superposition(*as_arrays(structure))
+                if charge := total_charge(structure):
+                    neutral = density.n_electrons()
+                    density = density.scaled((neutral - charge) / neutral)
             except ScdpModelsError as error:
                 raise ModelError(f"{structure.formula}: {error}") from error
             yield Predicted(density, 0.0, time.perf_counter() - start)

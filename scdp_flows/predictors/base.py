@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from scdp_flows.errors import ModelError, SettingsError, StructureError
+from scdp_flows.io.structure_arrays import multiplicity
 from scdp_flows.io.structures import (
     as_arrays,
     check_closed_shell,
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Predicted", "Predictor", "as_predictors", "check_predictable", "validate_predictor"]
+__all__ = [
+    "Predicted",
+    "Predictor",
+    "as_predictors",
+    "check_predictable",
+    "electronic_state",
+    "validate_predictor",
+]
 
 # A rotation without symmetry and a shift, for the checks of validate_predictor.
 _AXIS, _ANGLE = np.array([1.0, 2.0, -1.5]), 0.7
@@ -46,11 +54,13 @@ class Predicted(NamedTuple):
     uncertainty_ha_per_atom: float | None = None
     """How far the models of an ensemble disagree: mean Coulomb distance of their densities over the
     number of atoms, Ha; None where nobody knows."""
+    spin_density: OrbitalDensity | None = None
+    """Spin up less spin down; None where it is not predicted."""
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """What predicts total densities of neutral closed-shell structures.
+    """What predicts total densities, of neutral closed shells at least.
 
     A predictor is a frozen dataclass that is ``MSONable`` and whose fields are JSON scalars, so
     that it travels inside jobs. Its fields may be references to outputs of jobs until it runs.
@@ -79,7 +89,7 @@ class Predictor(Protocol):
         Raises
         ------
         StructureError
-            If the structure is malformed, charged or has an open shell.
+            If the structure is malformed, or charged or an open shell without its knowing those.
         ModelError
             If the model cannot be loaded or does not know an element.
         """
@@ -107,23 +117,38 @@ def as_predictors(predictors: Predictor | Iterable[Predictor]) -> list[Predictor
     return chosen
 
 
-def check_predictable(structure: AtomicStructure) -> None:
-    """Refuse structures whose density no predictor here stands for.
+def check_predictable(
+    structure: AtomicStructure, *, charged: bool = False, open_shells: bool = False
+) -> None:
+    """Refuse structures whose density a predictor does not stand for.
+
+    Parameters
+    ----------
+    structure
+        The structure.
+    charged, open_shells
+        Whether the predictor knows ions, and structures with unpaired electrons.
 
     Raises
     ------
     StructureError
-        If the structure is malformed, charged or has an open shell.
+        If the structure is malformed, or is charged or has an open shell against these.
     """
     check_structure(structure)
     charge = total_charge(structure)
-    if charge:
+    if charge and not charged:
         raise StructureError(
-            f"{structure.formula} has charge {charge}; predictors know neutral closed-shell "
-            "structures only: remove the charge, or compute this one with a DFT code"
+            f"{structure.formula} has charge {charge}; this predictor knows neutral closed-shell "
+            "structures only: use a model trained with charge_input, or compute this one with a "
+            "DFT code"
         )
-    if not any(as_arrays(structure)[3]):
+    if not open_shells and not any(as_arrays(structure)[3]):
         check_closed_shell(structure)
+
+
+def electronic_state(structure: AtomicStructure) -> tuple[int, int]:
+    """Return the charge (e) and the number of unpaired electrons; crystals have none of these."""
+    return total_charge(structure), multiplicity(structure, default=1) - 1
 
 
 def validate_predictor(

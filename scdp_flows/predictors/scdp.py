@@ -12,7 +12,7 @@ from monty.json import MSONable
 from scdp_flows.errors import ModelError
 from scdp_flows.io.structures import as_arrays
 from scdp_flows.kind import DensityKind
-from scdp_flows.predictors.base import Predicted, check_predictable
+from scdp_flows.predictors.base import Predicted, check_predictable, electronic_state
 from scdp_flows.predictors.checkpoints import find_checkpoint, load_model
 from scdp_flows.schemas.identity import symbols
 from scdp_flows.schemas.training import file_sha256
@@ -72,7 +72,7 @@ class ScdpPredictor(MSONable):
         Raises
         ------
         StructureError
-            If the structure is malformed, charged or has an open shell.
+            If the structure is malformed, or charged or an open shell and the model knows none.
         ModelError
             If the model cannot be loaded or does not know an element.
         """
@@ -96,17 +96,26 @@ class ScdpPredictor(MSONable):
         from scdp_models.predict import Geometry
 
         for structure in batch:
-            check_predictable(structure)
+            check_predictable(
+                structure, charged=model.handles_charge, open_shells=model.handles_spin
+            )
             self._check_elements(model, structure)
         start = time.perf_counter()
         try:
-            found = model.predict_batch([Geometry(*as_arrays(structure)) for structure in batch])
+            found = model.predict_batch(
+                [Geometry(*as_arrays(one), state=electronic_state(one)) for one in batch]
+            )
         except ScdpModelsError as error:
             formulas = ", ".join(structure.formula for structure in batch)
             raise ModelError(f"model {self.model!r} failed on {formulas}: {error}") from error
         seconds = (time.perf_counter() - start) / len(batch)
         for prediction in found:
-            yield Predicted(prediction.density, prediction.excess_electrons, seconds)
+            yield Predicted(
+                prediction.density,
+                prediction.excess_electrons,
+                seconds,
+                spin_density=prediction.spin_density,
+            )
 
     def _check_elements(self, model: Model, structure: AtomicStructure) -> None:
         unknown = sorted(set(as_arrays(structure)[0].tolist()) - set(model.elements))

@@ -76,6 +76,10 @@ class FitInfo(ScdpPart):
     residual_charge_e: float = Field(
         description="Electrons of the fit less those of the label, in e."
     )
+    spin_coulomb_error_ha: float | None = Field(
+        default=None,
+        description="The same self-energy for the spin density, None for closed shells.",
+    )
 
 
 class ScfInfo(ScdpPart):
@@ -126,7 +130,7 @@ class DensityDoc(ScdpDoc):
     grid: GridInfo | None = Field(default=None, description="Grid of the stored values.")
     blobs: dict[str, BlobReference] = Field(
         default_factory=dict,
-        description="Stored arrays by role: 'grid', 'orbital', 'density_matrix', ...",
+        description="Stored arrays by role: 'grid', 'orbital', 'spin', 'density_matrix', ...",
     )
     fit: FitInfo | None = Field(default=None, description="Quality of the fitted density.")
     energy_ev: float | None = Field(default=None, description="Total energy in eV.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scdp_flows.dft.base import ScfStart
+from scdp_flows.dft.base import ScfStart, SpinDensities
 from scdp_flows.dft.pyscf.auxiliary import coulomb_error, to_auxmol
 from scdp_flows.dft.pyscf.fock import fock_of_density_matrix
 from scdp_flows.dft.pyscf.molecule import build_molecule
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scdp_flows.dft.base import StartDensity
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
     from scdp_flows.dft.pyscf.scf import ScfRun
     from scdp_flows.dft.pyscf.seed import SeededRun
@@ -98,7 +99,7 @@ class StartErrors:
 def seeded_comparison(
     structure: AtomicStructure,
     settings: PyscfSettings,
-    densities: Mapping[str, OrbitalDensity],
+    densities: Mapping[str, StartDensity],
     *,
     conv_tol_ha: float = 1e-9,
     grid_level: int = 1,
@@ -115,7 +116,7 @@ def seeded_comparison(
     settings
         How to compute.
     densities
-        Name → total density to start from.
+        Name → total density to start from; for open shells with the spin density.
     conv_tol_ha
         Convergence threshold of all calculations, Hartree.
     grid_level
@@ -151,7 +152,8 @@ def seeded_comparison(
         start = _start(name, run, default, errors)
         # What was refused before it became a start (periodic, say) may not be measurable.
         if run.dm0 is not None:
-            nmae, coulomb = errors.nmae(density), errors.coulomb(density)
+            total = density.total if isinstance(density, SpinDensities) else density
+            nmae, coulomb = errors.nmae(total), errors.coulomb(total)
             start = replace(start, nmae_percent=nmae, coulomb_error_ha=coulomb)
         starts.append(start)
     if exact:
@@ -159,9 +161,13 @@ def seeded_comparison(
     return starts
 
 
+def _both_spins(dm: NDArray[np.float64]) -> NDArray[np.float64]:
+    plain = np.asarray(dm)
+    return plain if plain.ndim == 2 else np.asarray(plain.sum(axis=0))
+
+
 def _default_start(run: ScfRun, errors: StartErrors) -> ScfStart:
-    guess = np.asarray(run.mf.get_init_guess(run.mf.mol))
-    dm = guess if guess.ndim == 2 else guess.sum(axis=0)
+    dm = _both_spins(run.mf.get_init_guess(run.mf.mol))
     return ScfStart(
         start="default",
         seed_used=False,
@@ -200,7 +206,7 @@ def _start(name: str, seeded: SeededRun, default: ScfRun, errors: StartErrors) -
         wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
         seed_cpu_s=seeded.seed_cpu_s,
         energy_difference_ha=result.energy_ha - default.energy_ha,
-        nmae_dm0_percent=None if dm0 is None else errors.nmae_of_matrix(np.asarray(dm0)),
+        nmae_dm0_percent=None if dm0 is None else errors.nmae_of_matrix(_both_spins(dm0)),
         gradient_norms=tuple(g for run in runs for g in run.gradient_norms),
         energies_ha=tuple(e for run in runs for e in run.energies_ha),
     )
@@ -210,7 +216,7 @@ def _exact_start(
     mol: Any, settings: PyscfSettings, default: ScfRun, errors: StartErrors, *, grid_level: int
 ) -> ScfStart:
     """Start from the converged density by the route of all densities."""
-    dm = default.dm
+    dm = np.asarray(default.mf.make_rdm1())
 
     def make(mf: Any) -> NDArray[np.float64]:
         return checked_start(mol, mf, fock_of_density_matrix(mf, dm, grid_level=grid_level))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["fit_density", "fit_shells"]
+__all__ = ["fit_density", "fit_shells", "with_spin_fit"]
 
 _RIDGE = 1e-6
 
@@ -104,3 +104,31 @@ def fit_density(
         n_electrons=float(both.charges @ total),
     )
     return Fit(atoms, replace(shells, coefficients=coefficients), info)
+
+
+def with_spin_fit(
+    fit: Fit, mol: Any, spin_dm: NDArray[np.float64], *, coulomb_energy_ha: float
+) -> Fit:
+    """Fit the spin density in the same shells, the number of unpaired electrons held exactly.
+
+    Parameters
+    ----------
+    fit
+        Of the density.
+    mol, spin_dm
+        PySCF molecule and its density matrix of spin up less that of spin down.
+    coulomb_energy_ha
+        (m|m) / 2 of that matrix.
+    """
+    from scdp_models.density.coulomb import charge_constrained_fit, coulomb_matrix
+
+    shells = fit.difference
+    projection, metric = contract_with_density_matrix(mol, shells, spin_dm), coulomb_matrix(shells)
+    coefficients = charge_constrained_fit(
+        metric, projection, shells.charges, charge=float(mol.spin), ridge=_RIDGE
+    )
+    error = (
+        coulomb_energy_ha - coefficients @ projection + 0.5 * coefficients @ metric @ coefficients
+    )
+    info = replace(fit.info, spin_coulomb_error_ha=float(error))
+    return replace(fit, spin=replace(shells, coefficients=coefficients), info=info)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from scdp_models.density.orbital import OrbitalDensity
 
-    # Orbital values with gradients, points (bohr) → density with gradient, shape (4, n).
+    # Orbital values with gradients, points (bohr) → density with gradient of both spins together
+    # or of each, shape (1 or 2, 4, n).
     _Density = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 __all__ = [
@@ -39,9 +40,15 @@ def semilocal_functional(mf: Any) -> str:
 
 
 def fock_of_density(
-    mf: Any, density: OrbitalDensity, *, grid_level: int = 1
+    mf: Any,
+    density: OrbitalDensity,
+    *,
+    spin: OrbitalDensity | None = None,
+    grid_level: int = 1,
 ) -> NDArray[np.float64]:
     """Return F0 = T + V_nuclei + J[rho] + V_xc[rho] of a density, shape ``(n, n)``, Hartree.
+
+    With a spin density the potentials of both spins, shape ``(2, n, n)``.
 
     Parameters
     ----------
@@ -49,20 +56,35 @@ def fock_of_density(
         PySCF mean-field object: its molecule and functional are used.
     density
         Total density.
+    spin
+        Spin density, up less down.
     grid_level
         Of the exchange-correlation grid. Where it is coarser than that of the calculation, its
         error can exceed that of a good density (level 0: 0.12 % after one diagonalisation).
     """
+    total, difference = _evaluator(density), None if spin is None else _evaluator(spin)
+
+    def evaluate(_: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+        if difference is None:
+            return total(points)[None]
+        rho, m = total(points), difference(points)
+        return 0.5 * np.stack([rho + m, rho - m])
+
+    potential = _exchange_correlation(mf, evaluate, grid_level)
+    return np.asarray(mf.get_hcore() + coulomb_operator(mf.mol, density) + potential)
+
+
+def _evaluator(density: OrbitalDensity) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return what gives a density with its gradient at points (bohr), shape ``(4, n_points)``."""
     auxiliary = to_auxmol(density)
     coefficients = auxiliary.to_pyscf(density.coefficients)
 
-    def evaluate(_: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def evaluate(points: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = [points[i : i + _CACHED] for i in range(0, len(points), _CACHED)]
         values = [auxiliary.mol.eval_gto("GTOval_sph_deriv1", p) @ coefficients for p in parts]
         return np.concatenate(values, axis=1)
 
-    potential = _exchange_correlation(mf, evaluate, grid_level)
-    return np.asarray(mf.get_hcore() + coulomb_operator(mf.mol, density) + potential)
+    return evaluate
 
 
 def fock_of_density_matrix(
@@ -75,24 +97,24 @@ def fock_of_density_matrix(
     mf
         PySCF mean-field object.
     dm
-        Both spins together.
+        Both spins together, or one matrix per spin, shape ``(2, n, n)``.
     grid_level
         As in :func:`fock_of_density`.
     """
+    spins = np.reshape(dm, (-1, *np.shape(dm)[-2:]))
 
     def evaluate(ao: NDArray[np.float64], _: NDArray[np.float64]) -> NDArray[np.float64]:
         # Density and gradient from one product; the matrix is symmetric.
-        half = ao[0] @ dm
-        values = np.einsum("cpi,pi->cp", ao, half)
-        values[1:] *= 2
-        return np.asarray(values)
+        values = np.stack([np.einsum("cpi,pi->cp", ao, ao[0] @ one) for one in spins])
+        values[:, 1:] *= 2
+        return values
 
     potential = _exchange_correlation(mf, evaluate, grid_level)
-    return np.asarray(mf.get_hcore() + mf.get_j(mf.mol, dm) + potential)
+    return np.asarray(mf.get_hcore() + mf.get_j(mf.mol, spins.sum(axis=0)) + potential)
 
 
 def _exchange_correlation(mf: Any, density: _Density, grid_level: int) -> NDArray[np.float64]:
-    """Integrate the semilocal potential of a density between the orbitals."""
+    """Integrate the semilocal potential of a density, or of each spin, between the orbitals."""
     from pyscf.dft import Grids, numint
 
     mol, integrator, functional = mf.mol, numint.NumInt(), semilocal_functional(mf)
@@ -100,17 +122,29 @@ def _exchange_correlation(mf: Any, density: _Density, grid_level: int) -> NDArra
     grids = Grids(mol)
     grids.level = grid_level
     grids.build()
-    out = np.zeros((mol.nao, mol.nao))
+    out: list[NDArray[np.float64]] = []
     for ao, _, weights, points in integrator.block_loop(mol, grids, deriv=1, blksize=_BLOCK):
         rho = density(ao, points)
-        # A fit may dip below zero in the tails, where the potential has no meaning.
-        rho[:, rho[0] < _NO_DENSITY] = 0.0
-        rho = rho if kind == "GGA" else rho[0]
-        _, potential = integrator.eval_xc_eff(functional, rho, deriv=1, xctype=kind, spin=0)[:2]
-        weighted = weights * np.atleast_2d(potential)
-        weighted[0] *= 0.5
-        out += ao[0].T @ np.einsum("cpi,cp->pi", ao[: len(weighted)], weighted)
-    return out + out.T
+        for one in rho:
+            # A fit may dip below zero in the tails, where the potential has no meaning.
+            one[:, one[0] < _NO_DENSITY] = 0.0
+        rho = rho if kind == "GGA" else rho[:, 0]
+        spin, given = (0, rho[0]) if len(rho) == 1 else (1, rho)
+        _, potential = integrator.eval_xc_eff(functional, given, deriv=1, xctype=kind, spin=spin)[
+            :2
+        ]
+        parts = _between_orbitals(ao, weights * np.reshape(potential, (len(rho), -1, len(weights))))
+        out = [a + b for a, b in zip(out, parts, strict=True)] if out else parts
+    both = np.stack([one + one.T for one in out])
+    return both if len(both) > 1 else both[0]
+
+
+def _between_orbitals(
+    ao: NDArray[np.float64], weighted: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Return half the matrix of the potential of each spin, to be added to its transpose."""
+    weighted[:, 0] *= 0.5
+    return [ao[0].T @ np.einsum("cpi,cp->pi", ao[: len(one)], one) for one in weighted]
 
 
 def diagonalised_density_matrix(mf: Any, fock: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,9 +153,9 @@ def diagonalised_density_matrix(mf: Any, fock: NDArray[np.float64]) -> NDArray[n
     Parameters
     ----------
     mf
-        Spin-restricted PySCF mean-field object.
+        PySCF mean-field object.
     fock
-        Shape ``(n, n)``, Hartree.
+        Shape ``(n, n)``, Hartree; ``(2, n, n)`` for an unrestricted object.
     """
     energies, orbitals = mf.eig(fock, mf.get_ovlp())
     # Tagged with its orbitals, from which PySCF builds the next density faster.

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from scdp_flows.dft.base import Label, Outcome, ScfStart
+    from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
-    from scdp_models.density.orbital import OrbitalDensity
 
 __all__ = ["PyscfCode"]
 
@@ -84,7 +83,7 @@ class PyscfCode(DftCode):
     def compare_starts_many(
         self,
         structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, OrbitalDensity]],
+        densities: Sequence[Mapping[str, StartDensity]],
         *,
         n_processes: int | None = None,
     ) -> Iterator[Outcome[list[ScfStart]]]:
@@ -118,7 +117,7 @@ class PyscfCode(DftCode):
         yield from run_many(PyscfCode.seeded_comparison, tasks, n_processes=n_processes)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
         """Converge a molecule from PySCF's own guess, each density, and the exact one.
 

@@ -11,7 +11,7 @@ import numpy as np
 from scdp_flows.density import ChargeDensity
 from scdp_flows.dft.base import Label, ScfInfo
 from scdp_flows.dft.pyscf.atoms import atomic_reference
-from scdp_flows.dft.pyscf.fit import fit_density, fit_shells
+from scdp_flows.dft.pyscf.fit import fit_density, fit_shells, with_spin_fit
 from scdp_flows.dft.pyscf.grid import box_density
 from scdp_flows.dft.pyscf.molecule import build_molecule
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.basis.shells import BasisSet
 
-__all__ = ["label_from_document", "label_structure"]
+__all__ = ["fit_of_run", "label_from_document", "label_structure"]
 
 _MOST_REFINEMENTS = 3
 
@@ -63,7 +63,7 @@ def label_structure(
     error = density.integral() - mol.nelectron
     fit = None
     if fit_basis is not None:
-        fit = _with_nmae(_fit(run, structure, settings, fit_basis), density)
+        fit = _with_nmae(fit_of_run(run, structure, settings, fit_basis), density)
     return Label(
         density=density,
         scf=_scf_info(run),
@@ -154,19 +154,36 @@ def _density_on_grid(
     )
 
 
-def _fit(run: ScfRun, structure: AtomicStructure, settings: PyscfSettings, basis: BasisSet) -> Fit:
+def fit_of_run(
+    run: ScfRun, structure: AtomicStructure, settings: PyscfSettings, basis: BasisSet
+) -> Fit:
+    """Fit the density of a converged calculation, and the spin density of an open shell.
+
+    Parameters
+    ----------
+    run, structure, settings
+        The calculation, its molecule and its settings.
+    basis
+        Shells of the fit.
+    """
     numbers, positions, _, _ = as_arrays(structure)
     shells = fit_shells(numbers, positions, basis)
-    dm = run.dm
-    coulomb = 0.5 * float(np.einsum("ij,ji->", run.mf.get_j(run.mf.mol, dm), dm))
-    return fit_density(
-        run.mf.mol,
+    mol, dm, spin_dm = run.mf.mol, run.dm, run.spin_dm
+    fit = fit_density(
+        mol,
         dm,
-        coulomb_energy_ha=coulomb,
+        coulomb_energy_ha=_coulomb_energy(run, dm),
         reference=atomic_reference(settings, numbers.tolist()),
         shells=shells,
         basis_name=basis.name,
     )
+    if spin_dm is None:
+        return fit
+    return with_spin_fit(fit, mol, spin_dm, coulomb_energy_ha=_coulomb_energy(run, spin_dm))
+
+
+def _coulomb_energy(run: ScfRun, dm: NDArray[np.float64]) -> float:
+    return 0.5 * float(np.einsum("ij,ji->", run.mf.get_j(run.mf.mol, dm), dm))
 
 
 def _with_nmae(fit: Fit, density: ChargeDensity) -> Fit:

@@ -48,6 +48,14 @@ class ScfRun:
         dm = np.asarray(self.mf.make_rdm1())
         return dm if dm.ndim == 2 else dm.sum(axis=0)
 
+    @property
+    def spin_dm(self) -> NDArray[np.float64] | None:
+        """Density matrix of spin up less that of spin down; None for closed shells."""
+        if self.mf.mol.spin == 0:
+            return None
+        up, down = np.asarray(self.mf.make_rdm1())
+        return np.asarray(up - down)
+
 
 class _Recorder:
     """Count Fock builds and keep what PySCF tells after each cycle."""

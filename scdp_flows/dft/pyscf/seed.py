@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scdp_flows.dft.base import SpinDensities
 from scdp_flows.dft.pyscf.fock import diagonalised_density_matrix, fock_of_density
 from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import run_scf
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scdp_flows.dft.base import StartDensity
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
     from scdp_flows.dft.pyscf.scf import ScfRun
     from scdp_models.density.orbital import OrbitalDensity
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _LARGEST_EXCESS = 0.05
+_LARGEST_SPIN_EXCESS = 0.05
 _SAME_ENERGY_HA = 1e-7
 
 
@@ -53,45 +56,68 @@ class SeededRun:
     """Elapsed time of making `dm0`, s."""
 
 
-def check_seedable(mol: Any, settings: PyscfSettings) -> None:
+def check_seedable(mol: Any, mf: Any, spin: OrbitalDensity | None = None) -> None:
     """Refuse what a total density cannot start.
+
+    Parameters
+    ----------
+    mol, mf
+        PySCF molecule and mean-field object.
+    spin
+        Spin density at hand, up less down.
 
     Raises
     ------
     CalculationError
-        For open shells: without a spin density they may converge to another, higher state.
+        For open shells without a spin density, which may converge to another, higher state, or
+        with one of another number of unpaired electrons.
     """
-    if mol.spin != 0 or settings.spin != "restricted":
+    if (mol.spin != 0 or _unrestricted(mf)) and spin is None:
         raise CalculationError(
             "open shells are not seeded: a total density without spin density may lead to another "
             "state; the code's own guess is used"
         )
+    held = 0.0 if spin is None else spin.n_electrons()
+    if not abs(held - mol.spin) <= _LARGEST_SPIN_EXCESS:
+        raise CalculationError(
+            f"the starting spin density holds {held:.4f} unpaired electrons, the molecule "
+            f"{mol.spin}; was it made for another state?"
+        )
 
 
 def seed_density_matrix(
-    mol: Any, mf: Any, density: OrbitalDensity, *, grid_level: int = 1
+    mol: Any,
+    mf: Any,
+    density: OrbitalDensity,
+    *,
+    spin: OrbitalDensity | None = None,
+    grid_level: int = 1,
 ) -> NDArray[np.float64]:
-    """Turn a density into a starting density matrix by one diagonalisation.
+    """Turn a density into a starting density matrix by one diagonalisation per spin.
 
     The density is first scaled to the electron count; a prediction is off by some 1e-3 electrons.
 
     Parameters
     ----------
     mol, mf
-        PySCF molecule and spin-restricted mean-field object.
+        PySCF molecule and mean-field object.
     density
         Total density of the molecule.
+    spin
+        Spin density, up less down, which open shells need.
     grid_level
         Of the exchange-correlation grid for this one potential.
 
     Raises
     ------
     CalculationError
-        If the density is periodic or does not hold about the right number of electrons, or leads
+        If the density is periodic or does not hold about the right number of electrons, the
+        spin density is missing or holds a wrong number of unpaired ones, or both lead
         to a Fock or density matrix that cannot be right.
     """
     if any(density.pbc):
         raise CalculationError("the starting density is periodic; this is a molecule")
+    check_seedable(mol, mf, spin)
     held = density.n_electrons()
     if not abs(held - mol.nelectron) <= _LARGEST_EXCESS * mol.nelectron:
         raise CalculationError(
@@ -99,7 +125,12 @@ def seed_density_matrix(
             "it made for another pseudopotential, charge or molecule?"
         )
     with quiet_pyscf(), np.errstate(over="ignore", invalid="ignore"):
-        fock = fock_of_density(mf, density.scaled(mol.nelectron / held), grid_level=grid_level)
+        scaled = density.scaled(mol.nelectron / held)
+        # An unrestricted singlet starts as one, from two equal potentials.
+        needed = spin if mol.spin else None
+        fock = fock_of_density(mf, scaled, spin=needed, grid_level=grid_level)
+    if needed is None and _unrestricted(mf):
+        fock = np.stack([fock, fock])
     return checked_start(mol, mf, fock)
 
 
@@ -109,9 +140,9 @@ def checked_start(mol: Any, mf: Any, fock: NDArray[np.float64]) -> NDArray[np.fl
     Parameters
     ----------
     mol, mf
-        PySCF molecule and spin-restricted mean-field object.
+        PySCF molecule and mean-field object.
     fock
-        Shape ``(n, n)``, Hartree.
+        Shape ``(n, n)``, Hartree; ``(2, n, n)`` for an unrestricted object.
 
     Raises
     ------
@@ -121,7 +152,7 @@ def checked_start(mol: Any, mf: Any, fock: NDArray[np.float64]) -> NDArray[np.fl
     if not np.isfinite(fock).all():
         raise CalculationError("the Fock matrix of the starting density is not finite")
     dm = diagonalised_density_matrix(mf, fock)
-    held = float(np.einsum("ij,ji->", dm, mf.get_ovlp()))
+    held = float(np.vdot(np.reshape(dm, (-1, mol.nao, mol.nao)).sum(axis=0), mf.get_ovlp()))
     if not abs(held - mol.nelectron) < 1e-6 * mol.nelectron:
         raise CalculationError(
             f"the first diagonalisation holds {held} electrons, expected {mol.nelectron}"
@@ -156,7 +187,6 @@ def run_seeded(
     cpu, wall = time.process_time(), time.perf_counter()
     dm0 = reason = attempt = None
     try:
-        check_seedable(mol, settings)
         dm0 = make_dm0(mean_field(mol, settings))
     except CalculationError as error:
         reason = str(error)
@@ -172,16 +202,25 @@ def run_seeded(
 
 
 def density_start(
-    mol: Any, density: OrbitalDensity, *, grid_level: int = 1
+    mol: Any, density: StartDensity, *, grid_level: int = 1
 ) -> Callable[[Any], NDArray[np.float64]]:
     """Return what :func:`run_seeded` needs to start from a density.
 
     Parameters
     ----------
-    mol, density, grid_level
+    mol, grid_level
         As in :func:`seed_density_matrix`.
+    density
+        The total density, for open shells with the spin density.
     """
-    return lambda mf: seed_density_matrix(mol, mf, density, grid_level=grid_level)
+    total, spin = density if isinstance(density, SpinDensities) else (density, None)
+    return lambda mf: seed_density_matrix(mol, mf, total, spin=spin, grid_level=grid_level)
+
+
+def _unrestricted(mf: Any) -> bool:
+    from pyscf.scf.uhf import UHF
+
+    return isinstance(mf, UHF)
 
 
 def _why_not(attempt: ScfRun, default: ScfRun | None) -> str | None:

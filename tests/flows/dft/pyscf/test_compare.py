@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scdp_flows.dft.base import SpinDensities
 from scdp_flows.dft.pyscf.compare import StartErrors, seeded_comparison
 from scdp_flows.errors import SettingsError
 
@@ -85,11 +86,15 @@ def test_errors_of_density_and_of_matrix_agree(converged_water: Any) -> None:
     assert errors.nmae(density.scaled(1.02)) == pytest.approx(2.0, rel=0.05)
 
 
-def test_an_open_shell_is_compared_without_seeds(converged_water: Any) -> None:
+def test_unrestricted_runs_start_from_both_densities_only(converged_water: Any) -> None:
     settings = replace(converged_water.settings, spin="unrestricted")
-    densities = {"fit": converged_water.fit.density}
+    fit = converged_water.fit
+    densities = {"total": fit.density, "both": SpinDensities(fit.density, fit.density.scaled(0.0))}
     records = seeded_comparison(converged_water.structure, settings, densities)
-    reasons = [record.fallback_reason for record in records[1:]]
-    assert all(reason is not None and "open shells" in reason for reason in reasons)
+    _, total, both, exact = records
+    assert total.fallback_reason is not None
+    assert "open shells" in total.fallback_reason
+    assert both.fallback_reason is exact.fallback_reason is None
+    assert exact.iterations <= both.iterations < total.iterations
     energies = [record.energy_ha for record in records]
     np.testing.assert_allclose(energies, energies[0])

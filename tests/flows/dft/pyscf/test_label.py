@@ -12,6 +12,8 @@ from pymatgen.core import Molecule
 from scdp_flows.dft.pyscf.label import label_from_document, label_structure
 from scdp_flows.errors import CalculationError
 from scdp_flows.units import HARTREE_TO_EV
+from scdp_models.basis.library import lean_basis
+from scdp_models.density.evaluate import evaluate_on_grid
 
 if TYPE_CHECKING:
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
@@ -71,8 +73,17 @@ def test_refuses_what_does_not_converge(hydrogen: Molecule, cheap: PyscfSettings
 
 def test_open_shell_has_a_magnetization(cheap: PyscfSettings) -> None:
     radical = Molecule(["O", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.97]])
-    label = label_structure(radical, replace(cheap, spin="unrestricted"))
+    label = label_structure(radical, replace(cheap, spin="unrestricted"), lean_basis([1, 8]))
     assert label.density.magnetization is not None
     moment = label.density.magnetization.sum() * label.density.voxel_volume
     assert moment == pytest.approx(1, abs=0.01)
     assert label.density.integral() == pytest.approx(7, abs=0.02)
+    assert label.fit is not None
+    spin = label.fit.spin
+    assert spin is not None
+    assert spin.n_electrons() == pytest.approx(1, abs=1e-9)
+    grid = label.density
+    fitted = evaluate_on_grid(spin, grid.origin, grid.cell, grid.shape)
+    error = np.abs(fitted - grid.magnetization).sum() * grid.voxel_volume
+    assert error < 0.1
+    assert 0 < (label.fit.info.spin_coulomb_error_ha or 0) < 1e-3

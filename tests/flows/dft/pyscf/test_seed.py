@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pymatgen.core import Molecule
 
+from scdp_flows.dft.base import SpinDensities
+from scdp_flows.dft.pyscf.atoms import atomic_reference
+from scdp_flows.dft.pyscf.label import fit_of_run
 from scdp_flows.dft.pyscf.molecule import build_molecule, mean_field
 from scdp_flows.dft.pyscf.scf import run_scf
 from scdp_flows.dft.pyscf.seed import (
@@ -18,11 +22,12 @@ from scdp_flows.dft.pyscf.seed import (
     seed_density_matrix,
 )
 from scdp_flows.errors import CalculationError
+from scdp_models.basis.library import lean_basis
 
 if TYPE_CHECKING:
-    from pymatgen.core import Molecule
-
+    from scdp_flows.dft.base import Fit
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
+    from scdp_flows.dft.pyscf.scf import ScfRun
     from scdp_flows.dft.pyscf.seed import SeededRun
     from scdp_models.density.orbital import OrbitalDensity
 
@@ -130,10 +135,48 @@ def test_open_shells_are_not_seeded(cheap: PyscfSettings, hydrogen: Molecule) ->
     settings = replace(cheap, spin="unrestricted")
     mol = build_molecule(hydrogen, settings)
     with pytest.raises(CalculationError, match="open shells are not seeded"):
-        check_seedable(mol, settings)
-    seeded = run_seeded(mol, settings, lambda mf: mf.get_init_guess())
+        check_seedable(mol, mean_field(mol, settings))
+    total = atomic_reference(cheap, [1]).superposition([1, 1], hydrogen.cart_coords)
+    seeded = run_seeded(mol, settings, density_start(mol, total))
     assert seeded.fallback_reason is not None
+    assert "open shells are not seeded" in seeded.fallback_reason
     assert seeded.result.energy_ha == pytest.approx(run_scf(mol, settings).energy_ha)
+
+
+@pytest.fixture(scope="module")
+def hydroxyl(cheap: PyscfSettings) -> tuple[Any, PyscfSettings, ScfRun, Fit]:
+    """Give a converged OH radical and the fit of both its densities."""
+    settings = replace(cheap, spin="unrestricted")
+    # Turned out of the axes: in GTH-PBE the hole of OH picks a direction.
+    radical = Molecule(["O", "H"], [[0.0, 0.1, 0.0], [0.3, 0.2, 0.92]], spin_multiplicity=2)
+    mol = build_molecule(radical, settings)
+    run = run_scf(mol, settings, conv_tol_ha=1e-9)
+    return mol, settings, run, fit_of_run(run, radical, settings, lean_basis([1, 8]))
+
+
+def test_both_densities_of_a_radical_save_iterations(
+    hydroxyl: tuple[Any, PyscfSettings, ScfRun, Fit],
+) -> None:
+    mol, settings, run, fit = hydroxyl
+    assert fit.spin is not None
+    assert fit.spin.n_electrons() == pytest.approx(1, abs=1e-9)
+    make = density_start(mol, SpinDensities(fit.density, fit.spin))
+    seeded = run_seeded(mol, settings, make, conv_tol_ha=1e-9, default=run)
+    assert seeded.fallback_reason is None
+    assert seeded.result.iterations <= run.iterations - 2
+    assert seeded.result.energy_ha == pytest.approx(run.energy_ha, abs=1e-7)
+
+
+def test_a_spin_density_of_another_state_is_refused(
+    hydroxyl: tuple[Any, PyscfSettings, ScfRun, Fit],
+) -> None:
+    mol, settings, run, fit = hydroxyl
+    assert fit.spin is not None
+    make = density_start(mol, SpinDensities(fit.density, fit.spin.scaled(3.0)))
+    seeded = run_seeded(mol, settings, make, conv_tol_ha=1e-9, default=run)
+    assert seeded.fallback_reason is not None
+    assert "holds 3.0000 unpaired electrons" in seeded.fallback_reason
+    assert seeded.result is run
 
 
 def test_a_start_without_all_electrons_is_refused(converged_water: Any) -> None:
