@@ -204,7 +204,10 @@ def baseline(docs: Sequence[DensityDoc], stores: Stores) -> Predictor:
         If a label has no atoms, or two have different ones.
     """
     made: Predictor = resolve("predictors", BASELINE)(  # type: ignore[operator] # a class
-        reference=common_reference(docs, stores.blobs), density_kind=docs[0].kind, name=BASELINE
+        reference=common_reference(docs, stores.blobs),
+        density_kind=docs[0].kind,
+        ions=True,
+        name=BASELINE,
     )
     return made
 

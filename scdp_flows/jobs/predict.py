@@ -79,7 +79,7 @@ class PredictMaker(StepMaker):
         Parameters
         ----------
         structures
-            Neutral closed-shell molecules or crystals.
+            Molecules or crystals; ions and open shells where the model knows them.
         predictor
             Who predicts; its fields may be outputs of other jobs. Default: that of the Maker.
         names
@@ -249,11 +249,13 @@ def store_prediction(
         Model behind it; None if there is none.
     """
     numbers, positions, cell, pbc = as_arrays(structure)
+    spin = predicted.spin_density
     doc = PredictionDoc.from_structure(
         structure_hash(structure),
         predictor=predictor,
         model_id=model_id,
         blob=stores.blobs.put_arrays(predicted.density.to_arrays()),
+        spin_blob=None if spin is None else stores.blobs.put_arrays(spin.to_arrays()),
         n_electrons=predicted.density.n_electrons(),
         excess_electrons_removed_e=predicted.excess_electrons,
         seconds=predicted.seconds,

@@ -24,6 +24,8 @@ __all__ = ["LabelComparison"]
 
 # Points whose nearest atom is looked for at once.
 _BLOCK = 2**18
+# Below, in electrons, the spin density of a label is taken for none.
+_LEAST_SPIN = 0.05
 
 
 class LabelComparison:
@@ -88,7 +90,22 @@ class LabelComparison:
             nmae_by_element=dict(zip(names, percent.tolist(), strict=True)),
             seconds=predicted.seconds,
             uncertainty_ha_per_atom=predicted.uncertainty_ha_per_atom,
+            spin_nmae_percent=self._spin_error(predicted.spin_density),
         )
+
+    def _spin_error(self, spin: OrbitalDensity | None) -> float | None:
+        """Return the integral of |m - m*| over that of |m*|, %.
+
+        Where the label holds hardly any spin, that ratio means nothing: the electron count takes
+        the place of the divisor.
+        """
+        label = self.label
+        if spin is None or label.magnetization is None:
+            return None
+        exact = label.magnetization.astype(np.float64)
+        error = np.abs(render_like(spin, label).values - exact).sum() * label.voxel_volume
+        norm = float(np.abs(exact).sum() * label.voxel_volume)
+        return float(100 * error / (norm if norm > _LEAST_SPIN else self.n_electrons))
 
     def _coulomb_error(self, density: OrbitalDensity) -> float | None:
         """Return (d|d)/2 of the error d = prediction - label.

@@ -23,6 +23,7 @@ _METRICS = (
     "electron_error_e",
     "dipole_error_e_ang",
     "max_error_e_per_ang3",
+    "spin_nmae_percent",
     "seconds",
 )
 
@@ -53,6 +54,14 @@ class ErrorRow(ScdpPart):
     uncertainty_ha_per_atom: float | None = Field(
         default=None,
         description="Mean Coulomb distance of the models of an ensemble per atom, in Ha.",
+    )
+    spin_nmae_percent: float | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Integral of the error of the spin density over that of its magnitude, in %; over the "
+            "electron count where the label has no spin."
+        ),
     )
 
 

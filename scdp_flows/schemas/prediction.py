@@ -25,6 +25,9 @@ class PredictionDoc(ScdpDoc):
     predictor: str = Field(description="Name of the predictor, such as 'scdp' or 'atomic'.")
     model_id: str | None = Field(default=None, description="Model used, None if it needs none.")
     blob: BlobReference = Field(description="Centres, shells and coefficients of the prediction.")
+    spin_blob: BlobReference | None = Field(
+        default=None, description="The same of the spin density, where it is predicted."
+    )
     n_electrons: float = Field(description="Electrons of the stored prediction in e.")
     excess_electrons_removed_e: float = Field(
         default=0.0,

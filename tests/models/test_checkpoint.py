@@ -171,6 +171,20 @@ def test_version_one_is_upgraded(checkpoint: Checkpoint, saved: Path) -> None:
     loaded.build()
 
 
+def test_models_from_before_charge_and_spin_are_neutral(
+    checkpoint: Checkpoint, saved: Path
+) -> None:
+    def make_old(header: dict[str, Any]) -> None:
+        for name in ("charge_input", "spin_output"):
+            header["network"].pop(name)
+
+    _edit_header(saved, make_old)
+    loaded = load_checkpoint(saved)
+    assert loaded.network == checkpoint.network
+    assert not loaded.network.charge_input
+    loaded.build()
+
+
 def test_the_stored_model_of_version_one_still_works() -> None:
     path = pretrained_path()
     with safe_open(path, framework="pt") as stream:

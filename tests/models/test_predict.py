@@ -222,6 +222,46 @@ def test_structures_it_cannot_take_are_refused(
         Model(_checkpoint(midpoints=midpoints)).predict(numbers, positions)
 
 
+@pytest.mark.parametrize("target", ["delta", "total"])
+def test_ions_and_radicals_hold_their_electrons(target: str) -> None:
+    model = Model(_checkpoint(target=target, charge_input=True, spin_output=True))
+    states = [(0, 0), (-1, 1), (1, 3), (2, 0)]
+    for state, found in zip(
+        states, model.predict_batch([WATER._replace(state=state) for state in states]), strict=True
+    ):
+        assert found.density.n_electrons() == pytest.approx(8 - state[0], abs=1e-9)
+        assert found.spin_density is not None
+        assert found.spin_density.n_electrons() == pytest.approx(state[1], abs=1e-9)
+    assert model.handles_charge
+    assert model.handles_spin
+    assert model.predict(*WATER[:2], state=(2, 0)).n_electrons() == pytest.approx(6, abs=1e-9)
+
+
+def test_the_excess_of_an_ion_is_relative_to_its_electrons() -> None:
+    checkpoint = _checkpoint(charge_input=True, project_charge=False)
+    cation = Model(checkpoint, "float64").predict_batch([WATER._replace(state=(1, 1))])[0]
+    assert cation.density.n_electrons() - 7 == pytest.approx(cation.excess_electrons, abs=1e-9)
+    assert cation.spin_density is None
+
+
+@pytest.mark.parametrize(
+    ("charge_input", "state", "said"),
+    [
+        (False, (1, 1), "charge 1 and 1 unpaired .* neutral closed shells only"),
+        (False, (0, 2), "neutral closed shells only"),
+        (True, (1, 0), r"7 electrons \(charge 1\) cannot leave 0 unpaired"),
+        (True, (0, 10), "8 electrons .* cannot leave 10"),
+        (True, (8, 0), "0 electrons"),
+        (True, (0, -2), "not negative"),
+    ],
+)
+def test_states_it_cannot_take_are_refused(
+    charge_input: bool, state: tuple[int, int], said: str
+) -> None:
+    with pytest.raises(GraphError, match=said):
+        Model(_checkpoint(charge_input=charge_input)).predict(*WATER[:2], state=state)
+
+
 def test_a_checkpoint_is_loaded_once(saved: Path) -> None:
     first = load(saved)
     assert load(str(saved)) is first

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.errors import ModelError
+from scdp_flows.errors import ModelError, StructureError
 from scdp_flows.predictors.atomic import AtomicPredictor
 
 if TYPE_CHECKING:
@@ -41,3 +41,14 @@ def test_without_model_and_atoms_there_is_nothing_to_predict(water: Molecule) ->
 def test_malformed_atoms_are_named(water: Molecule) -> None:
     with pytest.raises(ModelError, match="field reference"):
         AtomicPredictor(reference={"atoms": {}}).predict(water)
+
+
+def test_ions_get_the_atoms_scaled_to_their_electrons(
+    tiny_checkpoint: Path, water: Molecule
+) -> None:
+    cation = water.copy()
+    cation.set_charge_and_spin(1, 2)
+    predictor = AtomicPredictor(model=str(tiny_checkpoint), ions=True)
+    assert predictor.predict(cation).n_electrons() == pytest.approx(7)
+    with pytest.raises(StructureError, match="charge 1"):
+        AtomicPredictor(model=str(tiny_checkpoint)).predict(cation)

@@ -11,7 +11,12 @@ from pymatgen.core import Lattice, Molecule, Structure
 
 from scdp_flows.errors import ModelError, SettingsError, StructureError
 from scdp_flows.predictors.atomic import AtomicPredictor
-from scdp_flows.predictors.base import as_predictors, check_predictable, validate_predictor
+from scdp_flows.predictors.base import (
+    as_predictors,
+    check_predictable,
+    electronic_state,
+    validate_predictor,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +62,15 @@ def test_a_triplet_is_refused() -> None:
     oxygen = Molecule(["O", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.2]], spin_multiplicity=3)
     with pytest.raises(StructureError, match="multiplicity 3"):
         check_predictable(oxygen)
+
+
+def test_open_shells_and_ions_pass_where_they_are_known() -> None:
+    oxygen = Molecule(["O", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.2]], 1, 4)
+    check_predictable(oxygen, charged=True, open_shells=True)
+    assert electronic_state(oxygen) == (1, 3)
+    with pytest.raises(StructureError, match=r"odd|even"):
+        check_predictable(oxygen, charged=True)
+    assert electronic_state(Structure(Lattice.cubic(4.0), ["Al"], [[0, 0, 0]])) == (0, 0)
 
 
 def test_one_predictor_or_several_of_different_names() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from scdp_models.data.samples import GridLabel, TrainingSample, make_sample
+from scdp_models.data.samples import GridLabel, TrainingSample, make_sample, with_spin
 from scdp_models.data.shards import ShardReader, pack_shard, write_shard
 from scdp_models.errors import DensityError
 
@@ -52,6 +52,21 @@ def test_samples_come_back_as_they_were(tmp_path: Path, samples: list[TrainingSa
     assert reader.keys == ["a", "b", "c"]
     for index, sample in enumerate(samples):
         _assert_same(reader[index], sample)
+
+
+def test_ions_come_back_with_their_spin_density(
+    tmp_path: Path, label: OrbitalDensity, basis: BasisSet, reference: AtomicReference
+) -> None:
+    anion = make_sample("anion", label.scaled(9 / 8), basis, reference)
+    sample = with_spin(anion, label.scaled(2 / 8))
+    found = ShardReader([write_shard(tmp_path / "ions", [sample])])[0]
+    assert (found.charge, found.unpaired) == (sample.charge, sample.unpaired) == (-1, 2)
+    assert found.spin is not None
+    np.testing.assert_array_equal(found.spin, sample.spin)
+    assert found.template.charges @ found.spin == pytest.approx(2, abs=1e-9)
+    assert found.template.n_electrons() == pytest.approx(1, abs=1e-9)
+    with pytest.raises(DensityError, match="majority to have spin up"):
+        with_spin(anion, label.scaled(-1 / 8))
 
 
 def test_several_shards_read_as_one_in_any_order(

@@ -97,6 +97,20 @@ def test_a_second_stage_keeps_the_weights_and_adds_exponents(
     torch.testing.assert_close(parts.exponent_factors, torch.ones_like(parts.exponent_factors))
 
 
+def test_a_neutral_model_can_learn_charge_and_spin(
+    earlier: Path, specification: RunSpecification, source: BatchSource, reference: AtomicReference
+) -> None:
+    second = _starting_from(earlier, specification, charge_input=True, spin_output=True)
+    network = initial_network(second, source, reference)
+    first = initial_network(_starting_from(earlier, specification), source, reference)
+    graph = source.graph(0)
+    with torch.no_grad():
+        before, after = first(graph), network(graph)
+        anion = network(graph.with_state(-1, 1))
+    torch.testing.assert_close(after, before)
+    assert float((anion - before).abs().max()) > 1e-4
+
+
 def test_another_network_is_refused(
     earlier: Path, specification: RunSpecification, source: BatchSource, reference: AtomicReference
 ) -> None:

@@ -216,6 +216,18 @@ def test_fitted_coefficients_do_not_go_with_learnt_exponents(
         run(tmp_path)
 
 
+@pytest.mark.parametrize("predicted", [False, True], ids=["no output", "no loss"])
+def test_a_spin_density_is_learnt_where_it_is_predicted(
+    specification: RunSpecification, tmp_path: Path, predicted: bool
+) -> None:
+    network = replace(specification.network, charge_input=predicted, spin_output=predicted)
+    weights = {} if predicted else {"coulomb_spin": 1.0}
+    training = replace(specification.training, loss_weights=weights)
+    replace(specification, network=network, training=training).write(tmp_path)
+    with pytest.raises(TrainingError, match="'coulomb_spin'"):
+        run(tmp_path)
+
+
 def test_grids_alone_can_be_trained_on(
     specification: RunSpecification, samples: list[TrainingSample], tmp_path: Path
 ) -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from scdp_models.density.coulomb import coulomb_error
+from scdp_models.errors import TrainingError
 from scdp_models.training.labels import FitLabel, PredictedDensity, StructureLabel
-from scdp_models.training.losses.coulomb import coulomb_energy
+from scdp_models.training.losses.coulomb import coulomb_energy, coulomb_spin_energy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,3 +45,15 @@ def test_its_gradient_is_the_metric_times_the_error(label: StructureLabel) -> No
     coulomb_energy(PredictedDensity(predicted), label).backward()
     expected = 0.1 * fit.metric.sum(1)
     torch.testing.assert_close(predicted.grad, expected, rtol=1e-5, atol=1e-8)
+
+
+def test_the_spin_density_of_a_closed_shell_is_zero(label: StructureLabel) -> None:
+    fit = label.wanted_fit()
+    spin = 0.1 * torch.ones_like(fit.coefficients)
+    predicted = PredictedDensity(fit.coefficients, spin=spin)
+    alone = coulomb_spin_energy(predicted, label)
+    torch.testing.assert_close(alone, 0.5 * spin @ (fit.metric @ spin))
+    radical = replace(label, fit=replace(fit, spin=spin))
+    assert coulomb_spin_energy(predicted, radical) == 0
+    with pytest.raises(TrainingError, match="no predicted spin density"):
+        coulomb_spin_energy(PredictedDensity(fit.coefficients), label)
