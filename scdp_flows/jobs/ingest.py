@@ -47,7 +47,7 @@ class OfferMaker(StepMaker):
     """Electrons of a neutral atom by chemical symbol; given, the integral must agree with it."""
     doubtful: bool = False
     """Whether to take densities that look wrong; see
-    :func:`scdp_flows.io.plausibility.check_plausible`."""
+    :func:`scdp_flows.io.plausibility.judge`."""
     n_processes: int | None = None
     """Densities read at a time; None: as the settings say, on all cores by default."""
 
