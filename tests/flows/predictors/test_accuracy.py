@@ -109,3 +109,17 @@ def test_in_a_crystal_the_nearest_atom_may_be_an_image(tiny_checkpoint: Path) ->
 def test_an_empty_label_is_refused(label: ChargeDensity) -> None:
     with pytest.raises(DensityError, match="zero everywhere"):
         LabelComparison("id", replace(label, values=np.zeros(label.shape)), n_electrons=8)
+
+
+def test_spin_is_judged_relative_to_the_spin_there_is(
+    truth: OrbitalDensity, label: ChargeDensity
+) -> None:
+    radical = replace(label, magnetization=0.25 * label.values)
+    predicted = Predicted(truth, 0.0, 0.0, spin_density=truth.scaled(0.26))
+    row = LabelComparison("id", radical, n_electrons=8).errors(predicted)
+    assert row.spin_nmae_percent == pytest.approx(4, rel=1e-3)
+    closed = replace(label, magnetization=np.zeros(label.shape))
+    row = LabelComparison("id", closed, n_electrons=8).errors(predicted)
+    assert row.spin_nmae_percent == pytest.approx(26, rel=0.02)
+    row = LabelComparison("id", label, n_electrons=8).errors(predicted)
+    assert row.spin_nmae_percent is None
