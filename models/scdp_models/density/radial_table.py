@@ -10,6 +10,7 @@ Interpolation at the Chebyshev points of a piece of width h errs by at most
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from scdp_models.basis.shells import radial_norm
 from scdp_models.density.compiled import is_compiled
 from scdp_models.density.grids import check_grid, checked_points, grid_points
+from scdp_models.density.images import first_image, image_shifts, periodic_vectors
 from scdp_models.density.options import Accuracy
 from scdp_models.density.screening import largest_local_sum, shared_radii, shell_amplitudes
 from scdp_models.density.table_types import HIGHEST_DEGREE, Bins, RadialTable, Rows
@@ -37,9 +39,20 @@ if TYPE_CHECKING:
     # Position and radius of a centre → positions of those of its images that can be seen.
     _Images = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
-__all__ = ["TableGrid", "build_table", "table_density"]
+__all__ = [
+    "TO_TERMS",
+    "TableGrid",
+    "build_table",
+    "images_near",
+    "nodes_of_octave",
+    "sort_points",
+    "table_density",
+]
 
 _N_TERMS = 6
+_NODES = np.cos(np.pi * (np.arange(_N_TERMS) + 0.5) / _N_TERMS)
+TO_TERMS = np.linalg.inv(np.vander(_NODES, increasing=True))
+"""Values at the Chebyshev points of a piece → coefficients of 1, t, t^2, ... on it."""
 # An octave has at most so many pieces.
 _MOST = 2**12
 # A shell is left out of octaves on which its exponential is below exp(-50) = 2e-22.
@@ -84,15 +97,12 @@ def build_table(
         raise DensityError(msg)
     pieces = _pieces(density, shells, radius**2, budget)
     weights = _weights(density, shells, lmax)
-    nodes = np.cos(np.pi * (np.arange(_N_TERMS) + 0.5) / _N_TERMS)
-    to_terms = np.linalg.inv(np.vander(nodes, increasing=True))
     blocks = []
     for octave, count in enumerate(pieces.tolist()):
-        middles = 1 + (np.arange(count)[:, None] + 0.5 * (1 + nodes)) / count
-        s = s0 * (2.0**octave * middles.ravel() - 1)
         seen = np.flatnonzero(a * s0 * (2.0**octave - 1) < _LOG_NEGLIGIBLE)
-        values = np.exp(-np.outer(s, a[seen])) @ weights[seen]
-        blocks.append(to_terms @ values.reshape(count, _N_TERMS, -1))
+        nodes = nodes_of_octave(s0, octave, count)
+        values = np.exp(-np.outer(nodes, a[seen])) @ weights[seen]
+        blocks.append(TO_TERMS @ values.reshape(count, _N_TERMS, -1))
     return RadialTable(
         lmax=lmax,
         scale=1 / s0,
@@ -115,6 +125,12 @@ def _weights(density: OrbitalDensity, shells: NDArray[np.int64], lmax: int) -> N
     return weights
 
 
+def nodes_of_octave(s0: float, octave: int, count: int) -> NDArray[np.float64]:
+    """Return the squared distances at which an octave of `count` pieces is tabulated."""
+    places = 1 + (np.arange(count)[:, None] + 0.5 * (1 + _NODES)) / count
+    return np.asarray(s0 * (2.0**octave * places.ravel() - 1))
+
+
 def _pieces(
     density: OrbitalDensity, shells: NDArray[np.int64], end: float, budget: float
 ) -> NDArray[np.int64]:
@@ -132,10 +148,6 @@ def _pieces(
     errors = (amplitudes * decay * step).sum(axis=2).max(axis=1)
     needed = np.ceil((errors / budget) ** (1 / 6))
     return np.asarray(np.clip(needed, 1, _MOST).astype(np.int64))
-
-
-def _lattice(density: OrbitalDensity) -> NDArray[np.float64]:
-    return np.zeros((0, 3)) if density.cell is None else density.cell[list(density.pbc)]
 
 
 def _centres(
@@ -183,39 +195,54 @@ def table_density(
         Shape ``(n_points,)``, e/Å^3.
     """
     accuracy = Accuracy.of(options)
-    places = checked_points(points)
-    lattice = _lattice(density)
+    lattice = periodic_vectors(density)
+    places = first_image(checked_points(points), lattice)
     if not len(places):
         return np.zeros(0)
-    dual = np.linalg.pinv(lattice)
-    places = places - np.floor(places @ dual) @ lattice
-    low, high = places.min(axis=0), places.max(axis=0)
-
-    def images(centre: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-        centre = centre - np.floor(centre @ dual) @ lattice
-        margin = radius * np.linalg.norm(dual, axis=0)
-        ranges = [range(-int(np.ceil(m)) - 1, int(np.ceil(m)) + 2) for m in margin]
-        moved = centre + np.array(list(product(*ranges)), dtype=float) @ lattice
-        outside = np.maximum(np.maximum(low - moved, moved - high), 0.0)
-        return np.asarray(moved[(outside**2).sum(axis=1) < radius**2])
-
+    bounds = places.min(axis=0), places.max(axis=0)
+    centres = _centres(density, accuracy, partial(images_near, bounds, lattice))
     if not is_compiled():
-        return _numpy_density(places, _centres(density, accuracy, images))
+        return _numpy_density(places, centres)
     from scdp_models.density.table_loops import add_points
 
-    width = np.maximum(_BIN, (high - low) / _N_BINS)
-    counts = np.floor((high - low) / width).astype(np.int64) + 1
-    cells = np.floor((places - low) / width).astype(np.int64)
-    flat = (cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2]
-    order = np.argsort(flat, kind="stable")
-    starts = np.searchsorted(flat[order], np.arange(counts.prod() + 1))
-    bins = Bins(np.ascontiguousarray(places[order]), starts, low, width, counts)
+    bins, order = sort_points(places)
     total = np.zeros(len(places))
-    for centre in _centres(density, accuracy, images):
-        add_points(total, bins, centre.table, centre.images, centre.radius)
+    for centre in centres:
+        add_points(total, bins, centre.table, centre.images, centre.radius, pull=False)
     out = np.empty(len(places))
     out[order] = total
     return out
+
+
+def images_near(
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    lattice: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    radius: float,
+) -> NDArray[np.float64]:
+    """List the images of a centre within a radius of a box: of its corners low and high.
+
+    The box is that around points of the home cell; returns shape ``(n_images, 3)``, Å.
+    """
+    low, high = bounds
+    moved = centre[None]
+    if len(lattice):
+        diameter = float(np.linalg.norm(lattice, axis=1).sum())
+        moved = first_image(centre, lattice) + image_shifts(lattice, radius + diameter)
+    outside = np.maximum(np.maximum(low - moved, moved - high), 0.0)
+    return np.asarray(moved[(outside**2).sum(axis=1) < radius**2])
+
+
+def sort_points(points: NDArray[np.float64]) -> tuple[Bins, NDArray[np.int64]]:
+    """Sort points (Å) into boxes; returns the boxes and the order of the points in them."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    width = np.maximum(_BIN, (high - low) / _N_BINS)
+    counts = np.floor((high - low) / width).astype(np.int64) + 1
+    cells = np.floor((points - low) / width).astype(np.int64)
+    flat = (cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2]
+    order = np.argsort(flat, kind="stable")
+    starts = np.searchsorted(flat[order], np.arange(counts.prod() + 1))
+    return Bins(np.ascontiguousarray(points[order]), starts, low, width, counts), order
 
 
 def _numpy_density(points: NDArray[np.float64], centres: Iterator[_Centre]) -> NDArray[np.float64]:
@@ -294,7 +321,7 @@ class TableGrid:
 
     def _images(self, centre: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
         """List the images that meet the grid, from its origin; one where its indices wrap."""
-        density, lattice = self._density, _lattice(self._density)
+        density, lattice = self._density, periodic_vectors(self._density)
         loose = lattice[~self._wraps[list(density.pbc)]] if len(lattice) else lattice
         centre = centre - self._origin
         if not len(loose):

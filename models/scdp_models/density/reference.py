@@ -6,13 +6,13 @@ Slow and simple on purpose; the faster kernels are tested against it.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 import numpy as np
 
 from scdp_models.basis.shells import radial_norm
 from scdp_models.density.grids import checked_points
+from scdp_models.density.images import first_image, image_shifts, periodic_vectors
 from scdp_models.density.screening import tail_radii
 from scdp_models.harmonics import monomial_exponents, solid_harmonic_matrix, solid_harmonics
 from scdp_models.units import BOHR_TO_ANGSTROM
@@ -103,12 +103,13 @@ def pairwise_density(
     points = checked_points(points)
     # Rows: the density and, on request, its three derivatives.
     values = np.zeros((4 if gradient else 1, len(points)))
+    lattice = periodic_vectors(density)
     for centre, groups in _groups_by_centre(density, _reach(density, cutoff)):
-        images = _image_shifts(density, max(group.reach for group in groups))
+        images = image_shifts(lattice, max(group.reach for group in groups))
         step = max(1, chunk // max(1, len(images)))
         for start in range(0, len(points), step):
             part = slice(start, start + step)
-            vectors = _first_image(density, points[part] - density.positions[centre])
+            vectors = first_image(points[part] - density.positions[centre], lattice)
             values[:, part] += _sum_pairs(groups, vectors[:, None] - images, gradient=gradient)
     values /= BOHR_TO_ANGSTROM**3
     return (values[0], values[1:].T / BOHR_TO_ANGSTROM) if gradient else values[0]
@@ -141,30 +142,6 @@ def _groups_by_centre(
             exponents = density.shell_exponents[shells]
             groups.append(_ShellGroup(float(reach[shells].max()), l, exponents, weights))
         yield centre, groups
-
-
-def _lattice(density: OrbitalDensity) -> NDArray[np.float64]:
-    """Return the periodic lattice vectors, shape ``(n_periodic, 3)``, Å."""
-    if density.cell is None:
-        return np.zeros((0, 3))
-    return density.cell[list(density.pbc)]
-
-
-def _first_image(density: OrbitalDensity, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Wrap vectors by lattice vectors into the cell that starts at the origin."""
-    lattice = _lattice(density)
-    return vectors - np.floor(vectors @ np.linalg.pinv(lattice)) @ lattice
-
-
-def _image_shifts(density: OrbitalDensity, reach: float) -> NDArray[np.float64]:
-    """Return the lattice vectors within reach of any point of the cell, shape ``(n, 3)``, Å."""
-    lattice = _lattice(density)
-    # Columns of the pseudo-inverse are the dual basis: a sphere of radius r spans r |dual|.
-    margin = reach * np.linalg.norm(np.linalg.pinv(lattice), axis=0)
-    ranges = (range(int(np.ceil(-m)), int(np.floor(1 + m)) + 1) for m in margin)
-    shifts = np.array(list(product(*ranges)), dtype=np.float64) @ lattice
-    diameter = float(np.linalg.norm(lattice, axis=1).sum())
-    return np.asarray(shifts[np.linalg.norm(shifts, axis=1) <= reach + diameter])
 
 
 def _sum_pairs(

@@ -60,8 +60,8 @@ def _set_harmonics(out: Vector, vector: Vector, square: float, lmax: int) -> Non
 
 
 @compile_loops
-def _look_up(table: RadialTable, harmonics: Vector, vector: Vector, square: float) -> float:
-    """Return the density of one centre at one vector, e/Å^3."""
+def _find_piece(table: RadialTable, square: float) -> tuple[int, float]:
+    """Return the piece that holds a squared distance, and the place in it from -1 to 1."""
     q = 1.0 + square * table.scale
     octave = int(np.log2(q))
     base = 2.0**octave
@@ -75,9 +75,14 @@ def _look_up(table: RadialTable, harmonics: Vector, vector: Vector, square: floa
     octave = min(octave, len(table.first) - 1)
     place = (q / base - 1.0) * table.pieces[octave]
     piece = min(int(place), int(table.pieces[octave]) - 1)
-    t = 2.0 * (place - piece) - 1.0
+    return table.first[octave] + piece, 2.0 * (place - piece) - 1.0
+
+
+@compile_loops
+def _look_up(table: RadialTable, harmonics: Vector, vector: Vector, square: float) -> float:
+    """Return the density of one centre at one vector, e/Å^3."""
+    p, t = _find_piece(table, square)
     c = table.terms
-    p = table.first[octave] + piece
     _set_harmonics(harmonics, vector, square, table.lmax)
     total = 0.0
     for n in range(c.shape[2]):
@@ -87,8 +92,27 @@ def _look_up(table: RadialTable, harmonics: Vector, vector: Vector, square: floa
 
 
 @compile_loops
-def add_points(out: Vector, bins: Bins, table: RadialTable, images: Vector, radius: float) -> None:
-    """Add one centre and its images (Å) to the points within a radius (Å) of each."""
+def _spread(
+    table: RadialTable, harmonics: Vector, vector: Vector, square: float, slope: float
+) -> None:
+    """Add to the terms, used as sums, what :func:`_look_up` times `slope` takes from each."""
+    p, t = _find_piece(table, square)
+    _set_harmonics(harmonics, vector, square, table.lmax)
+    for q in range(table.terms.shape[1]):
+        for n in range(table.terms.shape[2]):
+            table.terms[p, q, n] += slope * harmonics[n]
+        slope *= t
+
+
+@compile_loops
+def add_points(
+    out: Vector, bins: Bins, table: RadialTable, images: Vector, radius: float, *, pull: bool
+) -> None:
+    """Add one centre and its images (Å) to the points within a radius (Å) of each.
+
+    With `pull` the other way round: `out` holds the slopes of a loss at the points, and what
+    follows for the terms of the table is added to these.
+    """
     harmonics, vector = np.zeros((table.lmax + 1) ** 2), np.zeros(3)
     low, high = np.zeros(3, np.int64), np.zeros(3, np.int64)
     limit = radius * radius
@@ -99,10 +123,10 @@ def add_points(out: Vector, bins: Bins, table: RadialTable, images: Vector, radi
             stop = (place[axis] + radius - bins.low[axis]) / bins.width[axis]
             low[axis] = max(int(np.floor(start)), 0)
             high[axis] = min(int(np.floor(stop)), bins.counts[axis] - 1)
+        if low[2] > high[2]:
+            continue
         for i in range(low[0], high[0] + 1):
             for j in range(low[1], high[1] + 1):
-                if low[2] > high[2]:
-                    continue
                 # Neighbouring boxes along the last axis are neighbours in memory.
                 row = (i * bins.counts[1] + j) * bins.counts[2]
                 for p in range(bins.starts[row + low[2]], bins.starts[row + high[2] + 1]):
@@ -110,7 +134,11 @@ def add_points(out: Vector, bins: Bins, table: RadialTable, images: Vector, radi
                     for axis in range(3):
                         vector[axis] = bins.points[p, axis] - place[axis]
                         square += vector[axis] * vector[axis]
-                    if square < limit:
+                    if square >= limit:
+                        continue
+                    if pull:
+                        _spread(table, harmonics, vector, square, out[p])
+                    else:
                         out[p] += _look_up(table, harmonics, vector, square)
 
 
