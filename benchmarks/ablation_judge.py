@@ -112,7 +112,9 @@ def _measure(errors: StartErrors, density: OrbitalDensity) -> Row:
     mean_field = errors.mean_field
     expected = mean_field.mol.nelectron
     held = density.n_electrons()
-    dm0 = seed_density_matrix(mean_field.mol, mean_field, density)
+    # Without charge projection a model can be off by more than a start may be.
+    start = density.scaled(expected / held)
+    dm0 = seed_density_matrix(mean_field.mol, mean_field, start)
     return {
         "nmae": errors.nmae(density),
         "coulomb": 1e3 * errors.coulomb(density),

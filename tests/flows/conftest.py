@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -15,7 +15,16 @@ from maggma.stores import MemoryStore
 from pymatgen.core import Molecule
 
 from scdp_flows.density import ChargeDensity
-from scdp_flows.dft.base import DftCode, Fit, FitInfo, Label, Outcome, ScfInfo, ScfStart
+from scdp_flows.dft.base import (
+    DftCode,
+    Fit,
+    FitInfo,
+    Label,
+    Outcome,
+    ScfInfo,
+    ScfStart,
+    SpinDensities,
+)
 from scdp_flows.errors import CalculationError, ScdpFlowsError
 from scdp_flows.io.structures import (
     as_arrays,
@@ -98,7 +107,7 @@ class GaussianCode(DftCode):
     def compare_starts_many(
         self,
         structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, OrbitalDensity]],
+        densities: Sequence[Mapping[str, OrbitalDensity | SpinDensities]],
         *,
         n_processes: int | None = None,  # noqa: ARG002 - it needs no processes
     ) -> Iterator[Outcome[list[ScfStart]]]:
@@ -110,14 +119,19 @@ class GaussianCode(DftCode):
                 yield Outcome(index, None, error)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity]
+        self,
+        structure: AtomicStructure,
+        densities: Mapping[str, OrbitalDensity | SpinDensities],
     ) -> list[ScfStart]:
         from scdp_models.density.coulomb import coulomb_error
 
         label = self._label(structure, None)
         assert label.fit is not None
         exact = label.fit.density
-        errors = {name: coulomb_error(density, exact) for name, density in densities.items()}
+        errors = {
+            name: coulomb_error(cast("OrbitalDensity", density), exact)
+            for name, density in densities.items()
+        }
         starts = {"default": 10, **dict.fromkeys(errors, 7), "exact": 4}
         return [
             ScfStart(
@@ -252,6 +266,7 @@ def put_density() -> Callable[..., Any]:
             structure_hash=structure_hash(structure),
             settings_hash=content_hash([kind.key(), level])[:16],
         ).updated(**fields)
-        return stores.densities.put(doc, {"grid": density.to_arrays()})
+        stored: DensityDoc = stores.densities.put(doc, {"grid": density.to_arrays()})
+        return stored
 
     return put

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from jobflow import run_locally
 from pymatgen.core import Molecule
@@ -127,6 +128,6 @@ def test_predictions_hold_both_counts_and_are_judged(
 def test_states_that_do_not_exist_are_refused(model: Path) -> None:
     assert load(model).handles_charge
     assert load(model).handles_spin
-    overlapping = Molecule(["O", "H"], [[0, 0, 0], [0, 0, 0.1]], charge=-1)
+    overlapping = Molecule(["O", "H"], np.array([[0, 0, 0], [0, 0, 0.1]]), charge=-1)
     with pytest.raises(StructureError, match="overlap"):
         ScdpPredictor(str(model)).predict(overlapping)

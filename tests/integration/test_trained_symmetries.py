@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,14 @@ from scdp_models.virtual_nodes import bond_midpoints
 TOLERANCE = 1e-10
 N_STEPS = 8
 ELECTRONS = {1: 1.0, 6: 4.0, 8: 6.0}
-ESCN = {"trunk": "escn", "n_channels": 6, "n_hidden": 8, "edge_channels": 8}
-SMALL = {"n_channels": 6, "radial_hidden": 8, "pair_embedding": 4, "target": "total"}
-CASES = {
+ESCN: dict[str, Any] = {"trunk": "escn", "n_channels": 6, "n_hidden": 8, "edge_channels": 8}
+SMALL: dict[str, Any] = {
+    "n_channels": 6,
+    "radial_hidden": 8,
+    "pair_embedding": 4,
+    "target": "total",
+}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "compact-l4": ("lean", {"lmax": 4}),
     "compact-l6": ("lean", {"lmax": 6}),
     "escn-l2": ("lean", {**ESCN, "lmax": 2}),
@@ -79,7 +85,7 @@ def trained(name: str) -> Model:
         if parts.exponent_factors is not None:
             loss = loss + (parts.exponent_factors - 1.3).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert min(losses) < losses[0]

@@ -83,6 +83,7 @@ def test_open_shell_has_a_magnetization(cheap: PyscfSettings) -> None:
     assert spin is not None
     assert spin.n_electrons() == pytest.approx(1, abs=1e-9)
     grid = label.density
+    assert grid.magnetization is not None
     fitted = evaluate_on_grid(spin, grid.origin, grid.cell, grid.shape)
     error = np.abs(fitted - grid.magnetization).sum() * grid.voxel_volume
     assert error < 0.1
