@@ -44,7 +44,7 @@ __all__ = ["TrainingProcess", "Watch", "run_training"]
 
 _LOCK_FILE = "lock"
 _LAST_LINES = 3
-_GRACE_S = 10.0
+_GRACE_S, _KILL_S = 10.0, 60.0
 _POLL_S = 0.5
 _POLLS_PER_CHECK = 2
 # Every handler has a limit of its own; that of custodian for all of them must not come first.
@@ -166,19 +166,30 @@ class TrainingProcess(Job):
         """Do nothing."""
 
     def terminate(self, directory: str = "./") -> None:  # noqa: ARG002 - custodian's signature
-        """End the process and all that it has started."""
+        """End the process and all that it has started.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be killed.
+        """
         process = self._process
         if process is None or process.poll() is not None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        # Custodian forgets a correction if the process is still there at its next check.
+        for number, patience_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, _KILL_S)):
             try:
                 os.killpg(process.pid, number)
-                process.wait(_GRACE_S)
+                process.wait(patience_s)
             except subprocess.TimeoutExpired:
                 continue
             except ProcessLookupError:
                 pass
             return
+        raise TrainingError(
+            f"process {process.pid}, which trains in {self.folder}, cannot be killed: it waits for "
+            "a disk or a driver; look at the machine"
+        )
 
     def close(self) -> None:
         """End what still runs and leave the folder."""
