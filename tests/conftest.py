@@ -27,9 +27,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # What a developer sets for the test run itself, not for the program under test.
 _KEPT_VARIABLES = {"SCDP_REQUIRE", "SCDP_TUTORIAL_SMALL"}
 
+# Names of codes whose program is called otherwise.
+_PROGRAMS = {"espresso": "pw.x"}
+
 
 def _is_present(name: str) -> bool:
     """Tell whether a Python package or a program of this name can be used here."""
+    if name in _PROGRAMS:
+        return shutil.which(_PROGRAMS[name]) is not None
     return importlib.util.find_spec(name) is not None or shutil.which(name) is not None
 
 

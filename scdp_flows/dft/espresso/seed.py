@@ -177,7 +177,7 @@ def run_seeded(
     seed_cpu, seed_wall = time.thread_time() - cpu, time.perf_counter() - wall
     if seed is not None:
         attempt = run_scf(crystal, settings, seed, diago_thr_init=diago_thr_init)
-        reason = _why_not(attempt, default, crystal.n_electrons)
+        reason = _why_not(attempt, seed) or _other_state(attempt, default)
     if attempt is None or reason is not None:
         result = default or run_scf(crystal, settings)
     else:
@@ -185,23 +185,27 @@ def run_seeded(
     return SeededRun(result, attempt, reason, seed, seed_cpu, seed_wall)
 
 
-def _why_not(attempt: PwRun, default: PwRun | None, n_electrons: float) -> str | None:
+def _why_not(attempt: PwRun, seed: SeedFiles) -> str | None:
     """Say why a seeded calculation cannot be accepted."""
     output = attempt.output
-    charge = output.starting_charge
     if output.message is not None:
         return f"the seeded calculation stopped: {output.message}"
     if not output.density_was_read:
         return "pw.x did not read the density"
-    if charge is not None and not abs(charge - n_electrons) < 1e-3 * n_electrons:
-        return f"pw.x found {charge} electrons in the density: its list of waves is another one"
-    if not output.converged:
+    if not output.converged or attempt.final is None:
         return f"the seeded calculation did not converge in {output.iterations} cycles"
-    return None if default is None else _other_state(attempt, default)
+    if output.starting_charge is not None:
+        return f"pw.x found {output.starting_charge} electrons in the density and rescaled it"
+    # The program writes its own list at the end, and has read the seed as if it were in this order.
+    if not np.array_equal(attempt.final.waves.indices, seed.waves.indices):
+        return "the waves of the seed were not in the order of pw.x"
+    return None
 
 
-def _other_state(attempt: PwRun, default: PwRun) -> str | None:
+def _other_state(attempt: PwRun, default: PwRun | None) -> str | None:
     """Say in what a seeded calculation ended differently."""
+    if default is None or not default.output.converged:
+        return None
     above = attempt.energy_ha - default.energy_ha
     if above > _SAME_ENERGY_HA:
         return f"the seeded calculation converged {above:.2e} Ha above the unseeded one"

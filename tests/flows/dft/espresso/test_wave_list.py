@@ -1,0 +1,47 @@
+"""The program's own list of waves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from scdp_flows.dft.espresso.structure import Crystal
+from scdp_flows.dft.espresso.wave_list import places_of, reciprocal_vectors, wave_list
+from scdp_flows.io.espresso_waves import read_waves
+from scdp_flows.io.espresso_xml import read_schema
+from scdp_flows.units import BOHR_TO_ANGSTROM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scdp_flows.dft.espresso.inputs import EspressoSettings
+
+
+@pytest.mark.parametrize(
+    ("folder", "shift", "ecutrho"),
+    [("si.save", (1, 1, 1), 40.0), ("oh.save", (0, 0, 0), 56.0)],
+)
+def test_real_files_are_listed_in_the_same_order(
+    repository: Path,
+    toy: EspressoSettings,
+    folder: str,
+    shift: tuple[int, int, int],
+    ecutrho: float,
+) -> None:
+    path = repository / "tests" / "data" / "qe" / folder / "charge-density.dat"
+    run, waves = read_schema(path), read_waves(path)
+    cell, positions = run.cell * BOHR_TO_ANGSTROM, run.positions * BOHR_TO_ANGSTROM
+    crystal = Crystal("", run.numbers, positions, cell, 0, run.n_electrons)
+    settings = replace(toy, ecutrho_ry=ecutrho, kshift=shift)
+    assert settings.gamma_only == waves.is_half
+    np.testing.assert_array_equal(wave_list(crystal, settings), waves.indices)
+    np.testing.assert_allclose(reciprocal_vectors(crystal.cell_bohr), waves.reciprocal, atol=1e-10)
+
+
+def test_places_in_a_list() -> None:
+    indices = np.array([[0, 0, 0], [1, -2, 3], [-1, 2, -3]])
+    wanted = np.array([[-1, 2, -3], [4, 4, 4], [0, 0, 0]])
+    np.testing.assert_array_equal(places_of(indices, wanted), [2, -1, 0])
