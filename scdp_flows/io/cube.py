@@ -46,6 +46,7 @@ _FACE_FRACTION = 0.05
 _AXIS = 0
 _VOXELS = 2**20
 _MOST_ATOMS = 999_999
+_LARGEST = 1e9  # of any number; what is beyond would overflow in products
 _SHORTEST_STEP, _LONGEST_STEP = 1e-4, 10.0  # Å
 
 
@@ -240,7 +241,9 @@ def _read_atom_count(lines: Lines) -> tuple[int, list[float]]:
             field="number of atoms and origin",
             fix="write the total density to a cube of its own",
         )
-    if not (0 < n_atoms <= _MOST_ATOMS and len(origin) == 3 and np.isfinite(origin).all()):
+    if not (
+        0 < n_atoms <= _MOST_ATOMS and len(origin) == 3 and all(abs(x) < _LARGEST for x in origin)
+    ):
         raise lines.error(
             f"found {' '.join(words)[:60]!r}, expected a number of atoms and three coordinates",
             field="number of atoms and origin",
@@ -256,7 +259,11 @@ def _read_row(lines: Lines, n_lengths: int, field: str) -> list[float]:
         row = [float(word) for word in text.split()]
     except ValueError:
         row = []
-    if len(row) != n_lengths + 1 or not np.isfinite(row).all() or row[0] != round(row[0]):
+    if (
+        len(row) != n_lengths + 1
+        or not all(abs(x) < _LARGEST for x in row)
+        or row[0] != round(row[0])
+    ):
         raise lines.error(
             f"found {text[:60]!r}, expected an integer and {n_lengths} numbers",
             field=field,

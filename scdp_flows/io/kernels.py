@@ -16,16 +16,10 @@ from scdp_flows.io.decimals import product
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kernels", "compiled", "interpreted", "kernels_for"]
+__all__ = ["Demand", "Kernels", "compiled", "interpreted"]
 
 _WORTH_CALLING = 20_000
 _WORTH_IMPORTING = 2_000_000
-
-
-class _Demand:
-    """Count the numbers that were read and written without the kernels."""
-
-    numbers = 0
 
 
 class Kernels(NamedTuple):
@@ -46,16 +40,21 @@ def interpreted() -> Kernels:
     )
 
 
-def kernels_for(count: int) -> Kernels | None:
-    """Return the compiled kernels if they save time for so many numbers, else None.
+class Demand:
+    """Decide when the kernels pay, by the numbers that a process goes through."""
 
-    Where numba is loaded, they do from some thousands on. Where it is not, they do once the process
-    has gone through some millions.
-    """
-    if count >= _WORTH_CALLING and "numba" in sys.modules:
-        return compiled()
-    _Demand.numbers += count
-    return compiled() if _Demand.numbers >= _WORTH_IMPORTING else None
+    without_kernels = 0
+    """How many were read and written without."""
+
+    @classmethod
+    def kernels_for(cls, count: int) -> Kernels | None:
+        """Return the compiled kernels if they save time for so many more numbers, else None.
+
+        Where numba is loaded, they do from some thousands on. Where it is not, they do once the
+        process has gone through some millions: what a header announces may never come.
+        """
+        is_paid = "numba" in sys.modules or cls.without_kernels >= _WORTH_IMPORTING
+        return compiled() if is_paid and count >= _WORTH_CALLING else None
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scdp_flows.io.decimals import powers_of_ten
-from scdp_flows.io.kernels import kernels_for
+from scdp_flows.io.kernels import Demand
 from scdp_flows.io.reading import COPY_ANEW
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _CORRECT = "correct the header"
 _NO_NUMBER = "not a finite number"
 _ANEW = "the value overflowed its columns, or the file is damaged: write it anew"
 
+_BLANKS = (b"\n", b" ", b"\t")
 _WORD = re.compile(rb"\S+")
 _SIGN_AND_ZERO = re.compile(rb"^[+-]?0?(?=\.)|^[+-]")
 _NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]([+-]?\d+)|([+-]\d{3}))?")
@@ -72,7 +73,7 @@ class NumberBlock:
         self._field = field
         self._taken = 0
         self._last_byte = lines.offset + LONGEST_LINE + _LONGEST_CELL * count
-        self._kernels = kernels_for(count)
+        self._kernels = Demand.kernels_for(count)
 
     def take(self, count: int) -> NDArray[np.float64]:
         """Return the next numbers, (count,).
@@ -115,9 +116,10 @@ class NumberBlock:
         lines = self._lines
         while True:
             buffer = lines.buffer
-            stop = max(buffer.rfind(b"\n"), buffer.rfind(b" "), buffer.rfind(b"\t")) + 1
-            if stop > lines.position:
-                return stop
+            for start in (max(lines.position, len(buffer) - KEPT), lines.position):
+                stop = max(buffer.rfind(blank, start) for blank in _BLANKS) + 1
+                if stop > lines.position:
+                    return stop
             if lines.is_at_end:
                 found = self._taken + filled
                 raise self._error(f"{found} of {self._count} values", COPY_ANEW)
@@ -127,11 +129,15 @@ class NumberBlock:
 
     def _parse(self, stop: int, numbers: NDArray[np.float64]) -> int:
         """Read numbers from the buffer; return how many."""
+        self._kernels = self._kernels or Demand.kernels_for(self._count - self._taken)
         if self._kernels is None:
-            return self._parse_words(stop, numbers)
+            filled = self._parse_words(stop, numbers)
+            Demand.without_kernels += filled
+            return filled
         lines = self._lines
         text = np.frombuffer(lines.buffer, np.uint8)
-        filled, position = self._parse_cells(stop, numbers)
+        filled = self._parse_cells(stop, numbers)
+        position = lines.position
         if filled == 0 and b"\n" not in lines.buffer[max(position - 1, 0) : position + 1]:
             # Within a line, as after a slab: the next line may begin with cells again.
             stop = lines.buffer.find(b"\n", position, stop) + 1 or stop
@@ -144,13 +150,14 @@ class NumberBlock:
             filled += self._parse_slowly(stop, numbers[filled : filled + 1])
         return filled
 
-    def _parse_cells(self, stop: int, numbers: NDArray[np.float64]) -> tuple[int, int]:
+    def _parse_cells(self, stop: int, numbers: NDArray[np.float64]) -> int:
         """Read full lines of VASP's cells, but for the last line feed; return how many numbers."""
         lines = self._lines
-        start = lines.position + lines.buffer.startswith(b"\n", lines.position)
+        skipped = int(lines.buffer.startswith(b"\n", lines.position))
+        start = lines.position + skipped
         n_rows = min((stop - start) // _ROW, len(numbers) // _CELLS)
         if n_rows == 0 or self._kernels is None or not np.little_endian:
-            return 0, lines.position
+            return 0
         ends = np.frombuffer(lines.buffer, np.uint8)[
             start + _ROW - 1 : start + n_rows * _ROW : _ROW
         ]
@@ -161,7 +168,11 @@ class NumberBlock:
             for offset, kind in ((0, "<u4"), (3, "<u8"), (10, "<u8"))
         )
         n_rows = self._kernels.parse_cells(heads, firsts, lasts, numbers, powers_of_ten())
-        return n_rows * _CELLS, (start + n_rows * _ROW - 1 if n_rows else lines.position)
+        if n_rows:
+            # Cells hold no line feeds: there is no need to count them.
+            lines.position = start + n_rows * _ROW - 1
+            lines.number += skipped + n_rows - 1
+        return n_rows * _CELLS
 
     def _parse_words(self, stop: int, numbers: NDArray[np.float64]) -> int:
         """Read numbers word by word; the slow way only if the fast one fails."""

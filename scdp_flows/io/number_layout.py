@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from scdp_flows.io.decimals import powers_of_ten
-from scdp_flows.io.kernels import kernels_for
+from scdp_flows.io.kernels import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,13 +107,17 @@ class NumberWriter:
         self._layout = layout
         self._row = row or _NO_ROW
         self._done = 0
-        self._kernels = kernels_for(count)
+        self._to_come = count
+        self._kernels = Demand.kernels_for(count)
 
     def write(self, values: NDArray[np.floating], factor: float = 1.0) -> None:
         """Write numbers, times a factor, in C order."""
         for piece in _pieces(values):
             numbers = piece * factor
+            self._kernels = self._kernels or Demand.kernels_for(self._to_come)
+            self._to_come -= len(numbers)
             if self._kernels is None:
+                Demand.without_kernels += len(numbers)
                 self._write_words(numbers)
             else:
                 self._write_compiled(numbers)

@@ -71,6 +71,7 @@ def read_poscar_header(lines: Lines, species: Sequence[str] | None = None) -> Po
 
 
 _MOST_ATOMS = 999_999
+_LARGEST = 1e9  # of any number; what is beyond would overflow in products
 _SYMBOL = re.compile(r"([A-Z][a-z]?)(?:[_/.\d].*)?")
 
 _NO_CHGCAR = "this is no CHGCAR, or it is damaged: check the file"
@@ -82,7 +83,7 @@ def _floats(text: str, lengths: tuple[int, ...], lines: Lines, field: str) -> li
         values = [float(word) for word in text.split()]
     except ValueError:
         values = []
-    if len(values) not in lengths or not np.isfinite(values).all():
+    if len(values) not in lengths or not all(abs(value) < _LARGEST for value in values):
         wanted = " or ".join(map(str, lengths))
         raise lines.error(
             f"found {text[:60]!r}, expected {wanted} numbers", field=field, fix=_NO_CHGCAR

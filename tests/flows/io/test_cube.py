@@ -159,6 +159,8 @@ def test_the_caller_knows_better(tmp_path: Path) -> None:
         (" 1 1.0 0.5 0.5 0.5", " 1 1.0 0.5 0.5", r"line 7 \(atom\)"),
         (" 1 1.0 0.5 0.5 0.5", " H 1.0 0.5 0.5 0.5", r"line 7 \(atom\)"),
         (" 1 1.0 0.5 0.5 0.5", " 119 1.0 0.5 0.5 0.5", "not atomic numbers"),
+        (" 2 1.0 0.0 0.0", " 2 1e300 0.0 0.0", "expected an integer and 3 numbers"),
+        ("\n 1 0.0 0.0 0.0", "\n 1 0.0 NaN 0.0", "expected a number of atoms"),
         (" 2 1.0 0.0 0.0", " 2 99.0 0.0 0.0", "voxels have the edges"),
         ("\n 1 0.0 0.0 0.0", "\n 9999999 0.0 0.0 0.0", "expected a number of atoms"),
         ("\n 1 0.0 0.0 0.0", "\n 1 0.0 0.0 0.0 -3", "orbitals or several quantities"),

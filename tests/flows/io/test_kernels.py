@@ -7,7 +7,7 @@ import pytest
 
 from scdp_flows.io import kernels
 from scdp_flows.io.decimals import powers_of_ten
-from scdp_flows.io.kernels import compiled, interpreted, kernels_for
+from scdp_flows.io.kernels import Demand, compiled, interpreted
 from scdp_flows.io.number_layout import CHGCAR, format_number
 
 
@@ -74,11 +74,13 @@ def test_rows_with_other_cells_are_left_alone(word: str) -> None:
 
 def test_the_kernels_come_once_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "compiled", interpreted)
-    monkeypatch.setattr(kernels._Demand, "numbers", 0)
+    monkeypatch.setattr(Demand, "without_kernels", 0)
     monkeypatch.setitem(sys.modules, "numba", sys)
-    assert [kernels_for(count) is None for count in (100, 50_000)] == [True, False]
+    assert [Demand.kernels_for(count) is None for count in (100, 50_000)] == [True, False]
     monkeypatch.delitem(sys.modules, "numba")
-    assert [kernels_for(900_000) is None for _ in range(3)] == [True, True, False]
+    assert Demand.kernels_for(10**9) is None
+    Demand.without_kernels = 3_000_000
+    assert [Demand.kernels_for(count) is None for count in (100, 50_000)] == [True, False]
 
 
 def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scdp_flows.errors import DensityFormatError
 from scdp_flows.io import number_block
 from scdp_flows.io.grid_text import Lines
-from scdp_flows.io.kernels import compiled
+from scdp_flows.io.kernels import Demand, compiled
 from scdp_flows.io.number_block import NumberBlock
 from scdp_flows.io.number_layout import CHGCAR, NumberWriter
 
@@ -17,7 +17,7 @@ from scdp_flows.io.number_layout import CHGCAR, NumberWriter
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read in both ways, whatever the length."""
     kernels = compiled() if request.param == "compiled" else None
-    monkeypatch.setattr(number_block, "kernels_for", lambda _: kernels)
+    monkeypatch.setattr(Demand, "kernels_for", lambda _: kernels)
 
 
 def _lines(text: str | bytes) -> Lines:

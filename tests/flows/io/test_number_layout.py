@@ -5,8 +5,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 
-from scdp_flows.io import number_layout
-from scdp_flows.io.kernels import compiled
+from scdp_flows.io.kernels import Demand, compiled
 from scdp_flows.io.number_layout import (
     CHG,
     CHGCAR,
@@ -68,7 +67,7 @@ def test_many_numbers_are_written_like_few(
     values = rng.normal(size=3000) * 10.0 ** rng.integers(-120, 120, size=3000)
     texts = []
     for kernels in (compiled(), None):
-        monkeypatch.setattr(number_layout, "kernels_for", lambda _, made=kernels: made)
+        monkeypatch.setattr(Demand, "kernels_for", lambda _, made=kernels: made)
         stream = BytesIO()
         writer = NumberWriter(stream, layout, len(values), row=77)
         writer.write(values)

@@ -82,6 +82,7 @@ def test_selective_dynamics_and_flags_are_passed_over() -> None:
         ("c\nscale\n", 2, "scale factor"),
         ("c\n1 2\n", 2, "scale factor"),
         ("c\n1.0\n1 0\n", 3, "cell"),
+        ("c\n1.0\n1 0 1e300\n", 3, "cell"),
         ("c\n1.0\n1 0 0\n1 0 nan\n", 4, "cell"),
         ("c\n1.0\n1 0 0\n2 0 0\n0 0 1\n", 5, "cell"),
         (f"c\n1.0\n{_CELL}Mg Xx\n1 2\n{_ATOMS}", 7, "species"),
