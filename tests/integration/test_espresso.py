@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from jobflow import run_locally
@@ -83,9 +82,18 @@ def test_a_model_of_crystals_is_trained_and_used(tmp_path: Path, code: EspressoC
 
 
 @pytest.mark.parametrize("spin", ["restricted", "unrestricted"])
-def test_augmented_waves_start_only_from_their_own_density(spin: str) -> None:
-    settings = EspressoSettings({"H": "H.pbe-kjpaw.UPF"}, ecutwfc_ry=20.0, conv_thr_ry=1e-6)
-    code = EspressoCode(replace(settings, spin=spin, kshift=(1, 1, 1)))  # type: ignore[arg-type]
+def test_augmented_waves_start_only_from_their_own_density(
+    spin: Literal["restricted", "unrestricted"],
+) -> None:
+    settings = EspressoSettings(
+        {"H": "H.pbe-kjpaw.UPF"},
+        ecutwfc_ry=20.0,
+        kshift=(1, 1, 1),
+        conv_thr_ry=1e-6,
+        smearing="mv",
+        spin=spin,
+    )
+    code = EspressoCode(settings)
     lattice = Lattice.cubic(3.0)
     hydrogen = Structure(lattice, ["H", "H"], [[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]])
     atoms = code.atomic_reference([1]).superposition(

@@ -85,6 +85,8 @@ class EspressoSettings(MSONable):
             raise SettingsError("pseudopotentials is empty; name a file for each element")
         if self.spin not in ("restricted", "unrestricted"):
             raise SettingsError(f"spin is {self.spin!r}; expected restricted or unrestricted")
+        if self.spin == "unrestricted" and self.smearing == "none":
+            raise SettingsError("two spins with fixed occupations; set a smearing, such as 'mv'")
         for name in ("kpoints", "kshift"):  # JSON knows no tuples
             values = tuple(int(n) for n in getattr(self, name))
             if len(values) != 3 or min(values) < (name == "kpoints"):

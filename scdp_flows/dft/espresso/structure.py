@@ -58,8 +58,7 @@ def as_crystal(structure: AtomicStructure, settings: EspressoSettings) -> Crysta
     Raises
     ------
     StructureError
-        If it is no crystal, overlaps, or has an odd number of electrons with shared orbitals and
-        fixed occupations.
+        If it is no crystal, overlaps, or has an odd number of electrons with fixed occupations.
     SettingsError
         If an element has no pseudopotential.
     """
@@ -73,9 +72,9 @@ def as_crystal(structure: AtomicStructure, settings: EspressoSettings) -> Crysta
     crystal = Crystal(structure.formula, numbers, positions, cell, total_charge(structure), 0.0)
     valence = {p.symbol: p.n_electrons for p in settings.all_pseudopotentials(crystal.symbols)}
     n_electrons = sum(valence[symbol] for symbol in crystal.symbols) - crystal.charge
-    if settings.spin == "restricted" and settings.smearing == "none" and n_electrons % 2:
+    if settings.smearing == "none" and n_electrons % 2:
         raise StructureError(
             f"{structure.formula} has {n_electrons:g} valence electrons, an odd number; set a "
-            "smearing or spin='unrestricted'"
+            "smearing, and spin='unrestricted' where it is magnetic"
         )
     return crystal._replace(n_electrons=n_electrons)

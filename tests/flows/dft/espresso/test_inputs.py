@@ -18,6 +18,7 @@ from scdp_flows.errors import SettingsError
         {"ecutwfc_ry": 0.0},
         {"pseudopotentials": {}},
         {"spin": "both"},
+        {"spin": "unrestricted"},
         {"kpoints": (1, 1)},
         {"kpoints": (0, 1, 1)},
         {"pseudopotentials": {"Si": "missing.UPF"}, "sha256": {}},
@@ -65,4 +66,4 @@ def test_one_centred_k_point_means_real_orbitals(toy: EspressoSettings) -> None:
     assert toy.gamma_only
     assert not replace(toy, kshift=(1, 1, 1)).gamma_only
     assert toy.cutoff_ry == 20.0
-    assert replace(toy, spin="unrestricted").n_spins == 2
+    assert replace(toy, spin="unrestricted", smearing="mv").n_spins == 2

@@ -44,7 +44,7 @@ def test_waves_are_those_of_the_density(
 
 
 def test_two_spins_need_a_spin_density(toy_crystal: Crystal, toy: EspressoSettings) -> None:
-    settings, atoms = replace(toy, spin="unrestricted"), atoms_of(toy_crystal, toy)
+    settings, atoms = replace(toy, spin="unrestricted", smearing="mv"), atoms_of(toy_crystal, toy)
     with pytest.raises(CalculationError, match="two spins are not seeded"):
         seed_files(toy_crystal, settings, atoms)
     seed = seed_files(toy_crystal, settings, SpinDensities(atoms, atoms.scaled(0.25)))
