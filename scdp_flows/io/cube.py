@@ -208,7 +208,8 @@ def _read_header(lines: Lines) -> _Header:
     unit = 1.0 if counts[0] < 0 else BOHR_TO_ANGSTROM
     n1, n2, n3 = (abs(count) for count in counts)
     steps = np.array([axis[1:] for axis in axes]) * unit
-    lengths = np.linalg.norm(steps, axis=1)
+    # Not the root of a sum of squares, which damaged numbers make overflow.
+    lengths = np.hypot(np.hypot(steps[:, 0], steps[:, 1]), steps[:, 2])
     if lengths.min() < _SHORTEST_STEP or lengths.max() > _LONGEST_STEP:
         raise lines.error(
             f"voxels have the edges {lengths.tolist()} Å",

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from scdp_flows.errors import DatasetError
 from scdp_flows.schemas.dataset import DatasetDoc
@@ -54,19 +54,19 @@ _BLOB = re.compile(r"blobs/[0-9a-f]{64}\.[a-z0-9-]{1,32}")
 class _Member(ScdpPart):
     """Describe one member of an archive."""
 
-    size: int
-    sha256: str
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Checksum of the bytes.")
 
 
 class _Manifest(ScdpPart):
     """Describe an archive."""
 
-    format: str
-    version: int
-    dataset_id: str
-    name: str
-    provenance: Provenance
-    members: dict[str, _Member]
+    format: str = Field(description="What kind of archive it is.")
+    version: int = Field(description="Of the layout of the archive.")
+    dataset_id: str = Field(description="The dataset in it.")
+    name: str = Field(description="Name of the dataset.")
+    provenance: Provenance = Field(description="Who wrote the archive.")
+    members: dict[str, _Member] = Field(description="Every member but this one, by its name.")
 
 
 class Imported(NamedTuple):

@@ -59,7 +59,8 @@ def test_a_scaled_density_is_wrong_by_what_it_was_scaled(
 
     row = comparison.errors(Predicted(truth.scaled(1.02), 0.0, 0.0))
     energy = 0.5 * truth.coefficients @ coulomb_matrix(truth) @ truth.coefficients
-    assert row.nmae_percent == pytest.approx(2)
+    # What is too weak to be evaluated is cut at another place than in the density itself.
+    assert row.nmae_percent == pytest.approx(2, rel=1e-5)
     assert row.electron_error_e == pytest.approx(0.16)
     assert row.coulomb_error_ha == pytest.approx(1e-4 + 0.02**2 * energy)
     assert row.max_error_e_per_ang3 == pytest.approx(0.02 * label.values.max())

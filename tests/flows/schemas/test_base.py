@@ -26,6 +26,15 @@ def _parts(base: type[ScdpPart]) -> Iterator[type[ScdpPart]]:
             yield from _parts(child)
 
 
+def _holds(found: Any, stored: Any) -> bool:
+    """Tell whether all that was stored is found; fields that came later may stand beside it."""
+    if isinstance(stored, dict):
+        return all(name in found and _holds(found[name], stored[name]) for name in stored)
+    if isinstance(stored, list):
+        return len(found) == len(stored) and all(map(_holds, found, stored))
+    return bool(found == stored)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.__name__)
 def test_the_stored_example_of_version_1_still_loads(
     document: type[ScdpDoc], example: Callable[[str], dict[str, Any]]
@@ -34,7 +43,7 @@ def test_the_stored_example_of_version_1_still_loads(
     doc = document.model_validate(stored)
     assert doc.schema_version == 1
     assert doc.identifier == stored[document.id_field]
-    assert doc.to_dict() == stored
+    assert _holds(doc.to_dict(), stored)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.__name__)
