@@ -6,7 +6,8 @@ error, NMAE after one diagonalisation, time per prediction. The best fit that th
 stands beside them. Finished runs are kept in the folder and not repeated.
 
 Usage: python benchmarks/ablation.py FOLDER [--seconds S] [--seeds 0 1] [--only NAME ...]
-       [--processes N] [--labels-only] [--quick]
+       [--processes N] [--labels-only] [--no-diagonalisation]
+       [--quick]
 """
 
 from __future__ import annotations
@@ -286,6 +287,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=None)
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--labels-only", action="store_true")
+    parser.add_argument("--no-diagonalisation", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     parts = _quick(groups()) if arguments.quick else groups()
@@ -296,7 +298,7 @@ def main() -> None:
     wanted = ["compact", "escn"] if arguments.quick else arguments.only
     variants = [v for v in VARIANTS if wanted is None or v.name in wanted]
     ablation = Ablation(arguments.folder, parts, seconds)
-    judge = Judge(parts, arguments.folder / "labels")
+    judge = Judge(parts, arguments.folder / "labels", diagonalise=not arguments.no_diagonalisation)
     runs = []
     for seed in arguments.seeds[: 1 if arguments.quick else None]:
         for variant in variants:

@@ -41,10 +41,12 @@ class Judge:
         Molecules by part and name.
     labels
         Folder of their labels.
+    diagonalise
+        Whether to measure what one diagonalisation makes of a density, the dearest of all.
     """
 
-    def __init__(self, parts: Groups, labels: Path) -> None:
-        self.labels = labels
+    def __init__(self, parts: Groups, labels: Path, *, diagonalise: bool = True) -> None:
+        self.labels, self.diagonalise = labels, diagonalise
         self.molecules = [
             (part, name, molecule)
             for part in TESTS
@@ -60,7 +62,11 @@ class Judge:
     def means(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         """Return the mean of each quantity over each part."""
         return {
-            part: {q: fmean(row[q] for row in rows if row["part"] == part) for q in _UNITS}
+            part: {
+                quantity: fmean(row[quantity] for row in rows if row["part"] == part)
+                for quantity in _UNITS
+                if all(quantity in row for row in rows)
+            }
             for part in dict.fromkeys(row["part"] for row in rows)
         }
 
@@ -75,7 +81,7 @@ class Judge:
                 for run, model in models.items():
                     density, seconds = _timed(model, molecule)
                     row = {"part": part, "name": name, "seconds": seconds}
-                    rows[run].append(row | _measure(errors, density))
+                    rows[run].append(row | self._measure(errors, density))
         return rows
 
     def floor(self, basis: BasisSet, target: str) -> dict[str, dict[str, float]]:
@@ -88,8 +94,25 @@ class Judge:
                 atoms = atomic_reference(SETTINGS, ELEMENTS)
                 density = atoms.superposition(label.numbers, label.positions) + density
             row = {"part": part, "name": name, "seconds": 0.0}
-            rows.append(row | _measure(errors, density))
+            rows.append(row | self._measure(errors, density))
         return self.means(rows)
+
+    def _measure(self, errors: StartErrors, density: OrbitalDensity) -> Row:
+        """Return the errors of a density and of what one diagonalisation makes of it."""
+        mean_field = errors.mean_field
+        expected = mean_field.mol.nelectron
+        held = density.n_electrons()
+        row = {
+            "nmae": errors.nmae(density),
+            "coulomb": 1e3 * errors.coulomb(density),
+            "electrons": abs(held - expected),
+        }
+        if self.diagonalise:
+            # Without charge projection a model can be off by more than a start may be.
+            start = density.scaled(expected / held)
+            dm0 = seed_density_matrix(mean_field.mol, mean_field, start)
+            row["nmae_dm0"] = errors.nmae_of_matrix(dm0)
+        return row
 
     def _prepared(self, title: str) -> Iterator[tuple[str, str, Molecule, StartErrors]]:
         for part, name, molecule in track(self.molecules, title, total=len(self.molecules)):
@@ -105,19 +128,3 @@ def _timed(model: Model, molecule: Molecule) -> tuple[OrbitalDensity, float]:
     start = time.process_time()
     density = model.predict(numbers, positions)
     return density, time.process_time() - start
-
-
-def _measure(errors: StartErrors, density: OrbitalDensity) -> Row:
-    """Return the errors of a density and of what one diagonalisation makes of it."""
-    mean_field = errors.mean_field
-    expected = mean_field.mol.nelectron
-    held = density.n_electrons()
-    # Without charge projection a model can be off by more than a start may be.
-    start = density.scaled(expected / held)
-    dm0 = seed_density_matrix(mean_field.mol, mean_field, start)
-    return {
-        "nmae": errors.nmae(density),
-        "coulomb": 1e3 * errors.coulomb(density),
-        "nmae_dm0": errors.nmae_of_matrix(dm0),
-        "electrons": abs(held - expected),
-    }

@@ -88,7 +88,7 @@ def _table(
 
 
 def _span(means: Sequence[Any], quantity: str, form: str) -> str:
-    values = [one[quantity] for one in means]
+    values = [one[quantity] for one in means if quantity in one]
     shown = f"{fmean(values):{form}}"
     half = (max(values) - min(values)) / 2
     return f"{shown} ± {half:{form}}" if len(values) > 1 else shown
