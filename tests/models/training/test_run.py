@@ -157,7 +157,8 @@ def test_time_ends_a_run_and_moves_its_schedule(write_run: WriteRun) -> None:
     last = result.history[-1]
     assert 0.5 <= last["training_seconds"] < 5
     assert last["step"] < 5000
-    assert last["learning_rate"] < 1e-4
+    # How far below depends on how long the last step took.
+    assert last["learning_rate"] < TrainingConfig().learning_rate
     # What is over stays over.
     weights = _weights(folder)
     assert run(folder).history == result.history
