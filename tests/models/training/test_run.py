@@ -150,15 +150,13 @@ def test_parts_of_a_batch_give_the_same_weights(write_run: WriteRun) -> None:
     assert states[0]["readout.bias"].dtype == torch.float64
 
 
-def test_time_ends_a_run_and_moves_its_schedule(write_run: WriteRun) -> None:
+def test_time_ends_a_run(write_run: WriteRun) -> None:
     folder = write_run(n_steps=10**6, max_seconds=0.5, steps_per_round=3)
     result = run(folder)
     assert result.stopped == "max_seconds"
     last = result.history[-1]
     assert 0.5 <= last["training_seconds"] < 5
     assert last["step"] < 5000
-    # How far below depends on how long the last step took.
-    assert last["learning_rate"] < TrainingConfig().learning_rate
     # What is over stays over.
     weights = _weights(folder)
     assert run(folder).history == result.history
