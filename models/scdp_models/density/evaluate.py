@@ -33,7 +33,7 @@ _N_POINTS = 2**18
 # Fewer points than this do not pay for the tables of their centres.
 _FEW_POINTS = 1000
 # Shells of which more images than this meet at a point are cheaper as waves.
-_MANY_IMAGES = 2.0
+_MANY_IMAGES = 0.5
 # Bytes that a slab has when nothing else is asked for.
 _SLAB_BYTES = 2**26
 

@@ -77,19 +77,21 @@ def rho_g(density: OrbitalDensity, miller: ArrayLike) -> NDArray[np.complex128]:
         part = slice(start, start + step)
         vectors = indices[part] @ reciprocal
         squares = (vectors**2).sum(axis=1)
-        harmonics = {
-            l: solid_harmonics(vectors, l) * (-1j) ** l
-            for l in np.unique(density.shell_ls).tolist()
-        }
+        harmonics = {l: solid_harmonics(vectors, l) for l in np.unique(density.shell_ls).tolist()}
         for centre, own in spectra.items():
-            total = sum(_radial(s, squares, harmonics[s.l]) for s in own)
+            # Powers of -i: even degrees are real, odd ones imaginary, with alternating signs.
+            sums = np.zeros((2, len(squares)))
+            for s in own:
+                sign = -1.0 if s.l % 4 in {1, 2} else 1.0
+                sums[s.l % 2] += sign * _radial(s, squares, harmonics[s.l])
+            total = sums[0] + 1j * sums[1]
             out[part] += total * np.exp(-2j * np.pi * (indices[part] @ fractional[centre]))
     return out
 
 
 def _radial(
-    spectrum: _Spectrum, squares: NDArray[np.float64], harmonics: NDArray[np.complex128]
-) -> NDArray[np.complex128]:
+    spectrum: _Spectrum, squares: NDArray[np.float64], harmonics: NDArray[np.float64]
+) -> NDArray[np.float64]:
     seen = squares.min(initial=0.0) * spectrum.widths < _LOG_NEGLIGIBLE
     radial = np.exp(-np.outer(squares, spectrum.widths[seen])) @ spectrum.weights[seen]
     return np.asarray(np.einsum("gm,gm->g", harmonics, radial))

@@ -22,7 +22,7 @@ from scdp_models.density.grids import check_grid, checked_points, grid_points
 from scdp_models.density.images import first_image, image_shifts, periodic_vectors
 from scdp_models.density.options import Accuracy
 from scdp_models.density.screening import largest_local_sum, shared_radii, shell_amplitudes
-from scdp_models.density.table_types import HIGHEST_DEGREE, Bins, RadialTable, Rows
+from scdp_models.density.table_types import COLUMNS, HIGHEST_DEGREE, Bins, RadialTable, Rows
 from scdp_models.errors import DensityError
 from scdp_models.harmonics import real_harmonics
 from scdp_models.units import BOHR_TO_ANGSTROM
@@ -113,10 +113,10 @@ def build_table(
 
 
 def _weights(density: OrbitalDensity, shells: NDArray[np.int64], lmax: int) -> NDArray[np.float64]:
-    """Return c N in e/Å^(3 + l), shape ``(n_shells, (lmax + 1)^2)``."""
+    """Return c N in e/Å^(3 + l), shape ``(n_shells, width)``."""
     ls = density.shell_ls[shells]
     norms = radial_norm(ls, density.shell_exponents[shells]) * BOHR_TO_ANGSTROM ** (-3.0 - ls)
-    weights = np.zeros((len(shells), (lmax + 1) ** 2))
+    weights = np.zeros((len(shells), -(-((lmax + 1) ** 2) // COLUMNS) * COLUMNS))
     for l in np.unique(ls).tolist():
         own = np.flatnonzero(ls == l)
         columns = density.shell_offsets[shells[own]][:, None] + np.arange(2 * l + 1)
@@ -268,7 +268,8 @@ def _pair_density(vectors: NDArray[np.float64], table: RadialTable) -> NDArray[n
     radial = terms[:, -1]
     for n in range(_N_TERMS - 2, -1, -1):
         radial = radial * t + terms[:, n]
-    return np.asarray((radial * real_harmonics(vectors, table.lmax)).sum(axis=1))
+    harmonics = real_harmonics(vectors, table.lmax)
+    return np.asarray((radial[:, : harmonics.shape[1]] * harmonics).sum(axis=1))
 
 
 class TableGrid:

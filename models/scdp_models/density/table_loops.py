@@ -9,6 +9,7 @@ import numpy as np
 
 from scdp_models.density.compiled import compile_loops
 from scdp_models.density.table_types import HIGHEST_DEGREE
+from scdp_models.density.vector_code import octave_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,20 +63,11 @@ def _set_harmonics(out: Vector, vector: Vector, square: float, lmax: int) -> Non
 @compile_loops
 def _find_piece(table: RadialTable, square: float) -> tuple[int, float]:
     """Return the piece that holds a squared distance, and the place in it from -1 to 1."""
-    q = 1.0 + square * table.scale
-    octave = int(np.log2(q))
-    base = 2.0**octave
-    # The logarithm may be off by a rounding error at the end of an octave.
-    if q < base:
-        octave -= 1
-        base *= 0.5
-    elif q >= 2.0 * base:
-        octave += 1
-        base *= 2.0
-    octave = min(octave, len(table.first) - 1)
-    place = (q / base - 1.0) * table.pieces[octave]
-    piece = min(int(place), int(table.pieces[octave]) - 1)
-    return table.first[octave] + piece, 2.0 * (place - piece) - 1.0
+    octave, place = octave_of(1.0 + square * table.scale)
+    n = min(int(octave), len(table.first) - 1)
+    place *= table.pieces[n]
+    piece = min(int(place), int(table.pieces[n]) - 1)
+    return table.first[n] + piece, 2.0 * (place - piece) - 1.0
 
 
 @compile_loops
@@ -113,7 +105,7 @@ def add_points(
     With `pull` the other way round: `out` holds the slopes of a loss at the points, and what
     follows for the terms of the table is added to these.
     """
-    harmonics, vector = np.zeros((table.lmax + 1) ** 2), np.zeros(3)
+    harmonics, vector = np.zeros(table.terms.shape[2]), np.zeros(3)
     low, high = np.zeros(3, np.int64), np.zeros(3, np.int64)
     limit = radius * radius
     for image in range(len(images)):
@@ -146,7 +138,7 @@ def add_points(
 def add_rows(out: Vector, rows: Rows, table: RadialTable, images: Vector, radius: float) -> None:
     """Add one centre and its images (Å, from the grid's origin) to the planes."""
     low, high = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    work = np.zeros((table.lmax + 1) ** 2), np.zeros(3), np.zeros(3)
+    work = np.zeros(table.terms.shape[2]), np.zeros(3), np.zeros(3)
     for image in range(len(images)):
         place = images[image]
         for axis in range(3):

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
-__all__ = ["HIGHEST_DEGREE", "Bins", "RadialTable", "Rows"]
+__all__ = ["COLUMNS", "HIGHEST_DEGREE", "Bins", "RadialTable", "Rows"]
 
 HIGHEST_DEGREE = 12
 """Largest l that the compiled loops know."""
+
+COLUMNS = 16
+"""The width of a table is a multiple of this."""
 
 
 class RadialTable(NamedTuple):
@@ -29,8 +32,9 @@ class RadialTable(NamedTuple):
     first, pieces
         Shape ``(n_octaves,)``: first piece of each octave and how many it has.
     terms
-        Shape ``(n_pieces, 6, (lmax + 1)^2)``: coefficients of 1, t, t^2, ... with t from -1 to 1
-        along a piece, in e/Å^(3 + l).
+        Shape ``(n_pieces, 6, width)``: coefficients of 1, t, t^2, ... with t from -1 to 1 along a
+        piece, in e/Å^(3 + l). The first (lmax + 1)^2 columns count, the others are zero: whole
+        vectors are quicker than their rest.
     """
 
     lmax: int

@@ -14,7 +14,7 @@ import torch
 
 from scdp_models.density.images import first_image
 from scdp_models.density.radial_table import TO_TERMS, images_near, nodes_of_octave, sort_points
-from scdp_models.density.table_types import RadialTable
+from scdp_models.density.table_types import COLUMNS, RadialTable
 from scdp_models.units import BOHR_TO_ANGSTROM
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def _problem(
     bounds = bins.low, bins.low + bins.counts * bins.width
     a, centres = _array(exponents), []
     lmax = int(weights.shape[1] ** 0.5 + 0.5) - 1
+    padding = (0, -weights.shape[1] % COLUMNS)
+    factors = np.pad(_scale(_array(weights), lmax), ((0, 0), padding))
     for own, radius in index.by_centre():
         position = _array(positions)[index.shell_centres[own[0]]]
         images = images_near(bounds, index.lattice, position, radius)
@@ -80,17 +82,17 @@ def _problem(
             scale=1 / s0 / BOHR_TO_ANGSTROM**2,
             first=_PIECES * np.arange(n_octaves),
             pieces=np.full(n_octaves, float(_PIECES)),
-            terms=np.zeros((_PIECES * n_octaves, len(TO_TERMS), weights.shape[1])),
+            terms=np.zeros((_PIECES * n_octaves, len(TO_TERMS), factors.shape[1])),
         )
         nodes = [nodes_of_octave(s0, octave, _PIECES) for octave in range(n_octaves)]
         centres.append(_Centre(own, table, nodes, images, radius))
-    return _Problem(bins, order, a, _scale(_array(weights), lmax), centres)
+    return _Problem(bins, order, a, factors, centres)
 
 
 def _scale(weights: NDArray[np.float64], lmax: int) -> NDArray[np.float64]:
     """Turn factors of (d/bohr)^l into factors of (d/Å)^l."""
     degrees = np.repeat(np.arange(lmax + 1), 2 * np.arange(lmax + 1) + 1)
-    return np.asarray(weights * BOHR_TO_ANGSTROM ** -degrees.astype(float))
+    return np.asarray(weights[:, : len(degrees)] * BOHR_TO_ANGSTROM ** -degrees.astype(float))
 
 
 def _blocks(
@@ -145,7 +147,7 @@ class TabulatedDensity(torch.autograd.Function):
         positions, exponents, weights = ctx.saved_tensors
         problem = _problem(ctx.index, positions, exponents, weights, ctx.ordered)
         slopes = np.ascontiguousarray(_array(grad)[problem.order])
-        by_weight, by_exponent = np.zeros(weights.shape), np.zeros(len(exponents))
+        by_weight, by_exponent = np.zeros(problem.weights.shape), np.zeros(len(exponents))
         for centre in problem.centres:
             add_points(slopes, problem.bins, centre.table, centre.images, centre.radius, pull=True)
             for part, seen, exponentials, nodes in _blocks(problem, centre):

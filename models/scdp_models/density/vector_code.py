@@ -1,7 +1,8 @@
-"""Two inner loops as vector instructions, for every processor that numba compiles for.
+"""Inner loops as instructions, for every processor that numba compiles for.
 
 A compiler that is given plain loops keeps their sums in memory; here they are spelled out as
-vectors of eight numbers, which stay in registers.
+vectors of eight numbers, which stay in registers. A logarithm to base two is the exponent that a
+number carries anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["N_Y", "N_Z", "add_products", "set_polynomial"]
+__all__ = ["N_Y", "N_Z", "add_products", "octave_of", "set_polynomial"]
 
 N_Y = 6
 """Points of a tile along y; a tile fills 12 of 16 vector registers of four numbers."""
@@ -132,5 +133,22 @@ def _set_polynomial(
     return signature, emit
 
 
+def _octave_of(typing: Any, q: Any) -> Any:  # noqa: ARG001
+    """Return n and m with q = 2^n (1 + m) and m from 0 to 1, from the bits of a normal number."""
+    signature = types.UniTuple(types.float64, 2)(types.float64)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole = ir.IntType(64)
+        bits = builder.bitcast(arguments[0], whole)
+        exponent = builder.sub(builder.lshr(bits, whole(52)), whole(1023))
+        fraction = builder.or_(builder.and_(bits, whole(2**52 - 1)), whole(1023 << 52))
+        beyond = builder.fsub(builder.bitcast(fraction, _DOUBLE), _DOUBLE(1.0))
+        parts = (builder.sitofp(exponent, _DOUBLE), beyond)
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return signature, emit
+
+
+octave_of: Any = intrinsic(_octave_of)
 add_products: Any = intrinsic(_add_products)
 set_polynomial: Any = intrinsic(_set_polynomial)
