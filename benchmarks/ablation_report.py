@@ -77,11 +77,12 @@ def _table(
         means = [one[part] for one in judged[variant.name] if part in one]
         if not means:
             continue
-        best: Any = floors[f"{variant.basis} {variant.target}"][part]
+        best = floors.get(f"{variant.basis} {variant.target}", {}).get(part)
+        fit = "" if best is None else f"{best['nmae']:.2f}, {best['coulomb']:.4f}"
         lines.append(
             f"| {variant.name} | {variant.basis}, {variant.target} | {_span(means, 'nmae', '.2f')} "
             f"| {_span(means, 'coulomb', '.3f')} | {_span(means, 'nmae_dm0', '.3f')} "
-            f"| {best['nmae']:.2f}, {best['coulomb']:.4f} "
+            f"| {fit} "
             f"| {1e3 * fmean(one['seconds'] for one in means):.0f} |"
         )
     return "\n".join([*lines, ""])
@@ -105,7 +106,8 @@ def _convergence(variants: Sequence[Any], runs: Sequence[tuple[str, Path]], path
         for number, variant in enumerate(shown):
             _curves(axis, f"C{number}", variant, [r for name, r in runs if name == variant.name])
         axis.set(yscale="log", xlabel="training time / s", ylabel=f"validation: {label}")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="upper right" if loss == "coulomb" else "center right")
+        axis.set_ylim(top=axis.get_ylim()[1] * (8 if loss == "coulomb" else 2))
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -113,7 +115,9 @@ def _convergence(variants: Sequence[Any], runs: Sequence[tuple[str, Path]], path
 def _curves(axis: Axes, color: str, variant: Any, runs: Sequence[Path]) -> None:
     for number, run in enumerate(runs):
         rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        points = [(r["seconds"], r["validation_loss"]) for r in rows if "validation_loss" in r]
+        points = [
+            (r["training_seconds"], r["validation_loss"]) for r in rows if "validation_loss" in r
+        ]
         label = variant.name if number == 0 else None
         axis.plot(*zip(*points, strict=True), color=color, lw=1, label=label)
 
@@ -124,7 +128,7 @@ def _pareto(
     """Draw NMAE against the time of a prediction."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), constrained_layout=True, sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 6), constrained_layout=True, sharey=True)
     for part, axis in zip(TESTS, axes, strict=True):
         for number, variant in enumerate(variants):
             means: list[Any] = [one[part] for one in judged[variant.name] if part in one]
@@ -135,12 +139,12 @@ def _pareto(
             marker = "osD^vP*X"[number % 8]
             axis.scatter(x, y, marker=marker, color=f"C{number % 10}", label=variant.name)
         axis.set(
-            xscale="log",
             yscale="log",
             xlabel="network and assembly, ms of one core per molecule",
             title=_TITLES[part],
         )
     axes[0].set_ylabel("NMAE / %")
-    axes[1].legend(fontsize=7)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=3, fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
