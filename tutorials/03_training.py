@@ -2,14 +2,14 @@
 # # Training your own model
 #
 # A model that ships with the package knows some molecules and one kind of calculation. Yours may be
-# others. In this tutorial two networks learn the same labels for the same time, we look at what
-# makes one of them exactly right under rotations, stop a run and see it go on, and ask an ensemble
-# how sure it is.
+# others. In this tutorial two networks learn the same labels for the same time, we look at what it
+# means that their predictions turn with the molecule, stop a run and see it go on, and ask an
+# ensemble how sure it is.
 #
 # labels → two presets → convergence → rotations → stop and go on → published models → uncertainty
 #
-# It takes some minutes on two cores. With `SCDP_TUTORIAL_SMALL=1` the same cells run within a
-# minute, with networks that have hardly learnt anything. The reference to all settings is
+# It takes some minutes on two cores. With `SCDP_TUTORIAL_SMALL=1` the same cells run in one or two,
+# with networks that have hardly learnt anything. The reference to all settings is
 # [the guide](../guide/training.md).
 
 # %%
@@ -67,11 +67,11 @@ print(f"training {dataset.n_train}, validation {dataset.n_validation}, test {dat
 # %% [markdown]
 # ## Two networks, the same time
 #
-# A preset names settings that belong together. `small` is our compact network, whose products of
-# features are cheap; `small-escn` is a small version of the published one (eSCN), which turns every
-# pair of atoms into a common frame. A step of the two does not cost the same, so we do not give
-# them the same number of steps but the same training time: `max_seconds`. Time for validation does
-# not count.
+# A preset names settings that belong together. `small` is our compact network, which multiplies
+# features on a sphere; `small-escn` is a small version of the published one (eSCN), which turns
+# every pair of atoms into a common frame. Their steps do not cost the same, so we do not give them
+# the same number of steps but the same training time: `max_seconds`. Time for validation does not
+# count.
 
 # %%
 from scdp_flows.jobs.train import TrainMaker
@@ -188,7 +188,7 @@ with new_figure(9.2, 7) as figure:
 Image(to_png(figure, dpi=110))
 
 # %% [markdown]
-# Untrained, these are no densities yet, but the first one turns to the last bit, and the others do
+# Untrained, these are no densities yet, but the first one turns up to rounding, and the others do
 # not. Fresh weights of the published arithmetic give nearly round atoms, which can hardly be turned
 # wrongly; that its error looks small here says nothing of a trained model.
 #
