@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from monty.json import MontyDecoder
 
 from scdp_flows.schemas.evaluation import ErrorRow, EvaluationDoc
@@ -10,12 +12,22 @@ from scdp_flows.stores.builders import LeaderboardBuilder, StatisticsBuilder, de
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pymatgen.core import Molecule
 
     from scdp_flows.schemas.dataset import DatasetDoc
     from scdp_flows.stores.factory import Stores
+
+
+@pytest.fixture
+def kept_log() -> Iterator[None]:
+    """Take away the handler that maggma's ``Builder.run`` leaves on the root logger."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def _evaluate(stores: Stores, predictor: str, errors: dict[str, float]) -> None:
@@ -68,6 +80,7 @@ def test_predictors_are_ranked_where_they_saw_the_same_labels(stores: Stores) ->
     assert stores.curation.leaderboards.count() == 2
 
 
+@pytest.mark.usefixtures("kept_log")
 def test_maggma_runs_a_builder(stores: Stores, dataset: DatasetDoc) -> None:
     StatisticsBuilder.of(stores).run()  # type: ignore[no-untyped-call]
     with open_stores(stores.path) as again:
