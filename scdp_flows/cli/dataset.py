@@ -12,10 +12,12 @@ from scdp_flows.cli.running import run_here, show_table
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.curate import divide, divide_by_file, tag_densities, tag_duplicates
+from scdp_flows.jobs.ingest_records import list_offers, release
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.reports.statistics import statistics_figure
 from scdp_flows.reports.style import to_png
 from scdp_flows.schemas.dataset import DatasetDoc
+from scdp_flows.schemas.ingest import IngestStatus
 from scdp_flows.schemas.split import SplitDoc
 from scdp_flows.schemas.statistics import StatisticsDoc
 from scdp_flows.stores.archive import export_dataset, import_dataset
@@ -238,6 +240,40 @@ def _show_statistics(doc: StatisticsDoc) -> None:
     kinds = [(count.densities, *count.kind.values()) for count in doc.kinds.values()]
     names = next(iter(doc.kinds.values())).kind if doc.kinds else {}
     show_table("kinds", ("densities", *names), kinds)
+
+
+@dataset.command("offers", epilog="Example: scdp dataset offers --status quarantined --store data")
+def offers(
+    store: StoreOption = None,
+    status: Annotated[
+        IngestStatus | None, typer.Option(help="Only those; default: all that were offered.")
+    ] = None,
+) -> None:
+    """List what became of the densities that were offered to the store, and why."""
+    with open_stores(as_path(store)) as stores:
+        found = list_offers(stores, status)
+    rows = [
+        (doc.ingest_id, doc.status + (", released" if doc.released else ""), doc.source,
+         "\n".join(doc.reasons) or None)
+        for doc in found
+    ]  # fmt: skip
+    show_table("offers", ("identifier", "status", "source", "reasons"), rows)
+
+
+@dataset.command(
+    "release",
+    epilog="Example: scdp dataset release 4f0c… --because 'an anion, two electrons more'",
+)
+def release_(
+    identifiers: Annotated[list[str], typer.Argument(help="As 'scdp dataset offers' lists them.")],
+    because: Annotated[str, typer.Option(help="Why they may be used; it is kept.")],
+    store: StoreOption = None,
+) -> None:
+    """Let quarantined densities in: repeat the ingestion, and they are taken."""
+    with open_stores(as_path(store)) as stores:
+        docs = release(stores, identifiers, because)
+    rows = [(doc.ingest_id, doc.source) for doc in docs]
+    show_table("taken when the ingestion is repeated", ("identifier", "source"), rows)
 
 
 @dataset.command("export", epilog="Example: scdp dataset export mine mine.zip --store data")

@@ -95,6 +95,13 @@ def _kind(pairs: Sequence[str] | None) -> dict[str, str]:
 def _run(work: Job, store: Path | None) -> None:
     """Run a job and show what became of the densities."""
     output: LabelOutput = run_here(work, store)
-    counts = (output.n_new, output.n_reused, len(output.failed))
-    show_table("densities", ("new", "stored before", "failed"), [counts])
+    n_refused = len(output.failed) - output.n_quarantined
+    counts = (output.n_new, output.n_reused, output.n_quarantined, n_refused)
+    show_table("densities", ("new", "stored before", "quarantined", "refused"), [counts])
+    if output.n_quarantined:
+        typer.echo(
+            "What is quarantined is readable and looks wrong; it is not in the store. "
+            "'scdp dataset offers --status quarantined' lists it, 'scdp dataset release' lets "
+            "single densities in."
+        )
     show_failures(output.failed)

@@ -83,6 +83,8 @@ def show_failures(failed: Sequence[Refusal]) -> None:
     """Print why items failed; if any did, end with the exit status for that."""
     console = Console(stderr=True, soft_wrap=True)
     for item in failed:
-        console.print(f"failed: {item.item}: {item.reason}", style="red", markup=False)
+        named = item.reason.startswith(item.item)
+        text = item.reason if named else f"{item.item}: {item.reason}"
+        console.print(f"failed: {text}", style="red", markup=False)
     if failed:
         raise typer.Exit(PARTLY_FAILED)

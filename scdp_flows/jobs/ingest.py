@@ -35,7 +35,7 @@ class OfferMaker(StepMaker):
 
     A density that was taken before, also under another name or compressed, is recognised by its
     content. What is refused or doubted is recorded with the reason (see
-    :func:`scdp_flows.jobs.ingest_batch.ingest_records`); what was taken is not read again.
+    :func:`scdp_flows.jobs.ingest_records.list_offers`); what was taken is not read again.
     """
 
     kind: dict[str, str] | None = None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from scdp_flows.errors import DensityError, ScdpFlowsError, StoreError
 from scdp_flows.jobs.batches import closed
 from scdp_flows.jobs.ingest_items import IngestRules, Offer, Prepared, prepare
+from scdp_flows.jobs.ingest_records import ingest_records
 from scdp_flows.parallel import map_parallel
 from scdp_flows.schemas.density import DensityDoc
 from scdp_flows.schemas.ingest import IngestDoc
 from scdp_flows.schemas.outputs import LabelOutput, Refusal
-from scdp_flows.stores.documents import DocumentStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from scdp_flows.progress import Progress
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["IngestBatch", "ingest_records"]
+__all__ = ["DOUBTFUL", "IngestBatch"]
+
+DOUBTFUL = "doubtful"
+"""Label of densities that were taken although something speaks against them."""
 
 _FEW = 8
-
-
-def ingest_records(stores: Stores) -> DocumentStore[IngestDoc]:
-    """Return the records of what was offered, which lie beside the reports."""
-    return DocumentStore(stores.reports.reports.store, IngestDoc, shared=True)
 
 
 class IngestBatch:
@@ -59,6 +57,7 @@ class IngestBatch:
         self._errors: dict[int, ScdpFlowsError] = {}
         self._names: dict[int, str] = {}
         self._count = 0
+        self._n_quarantined = 0
 
     @property
     def errors(self) -> dict[int, ScdpFlowsError]:
@@ -103,6 +102,7 @@ class IngestBatch:
             n_items=self._count,
             n_new=sum(self._found.values()),
             n_reused=len(self._found) - sum(self._found.values()),
+            n_quarantined=self._n_quarantined,
             seconds=seconds,
         )
 
@@ -124,52 +124,67 @@ class IngestBatch:
 
     def _taken_before(self, offer: Offer) -> DensityDoc | None:
         """Return the density that an earlier attempt has stored."""
-        record = self._records.find({"ingest_id": self._identifier(offer)})
+        record = self._record_of(offer)
         if record is None or record.density_id is None:
             return None
         return self._stores.densities.documents.find({"density_id": record.density_id})
+
+    def _record_of(self, offer: Offer) -> IngestDoc | None:
+        return self._records.find({"ingest_id": self._identifier(offer)})
 
     def _finish(self, index: int, offer: Offer, result: Prepared | ScdpFlowsError) -> None:
         """Store what was read, or record why not."""
         if isinstance(result, ScdpFlowsError):
             if isinstance(result, StoreError):
                 raise result
-            self._refuse(index, offer, result, quarantined=False)
-        elif result.doubts and not self._rules.doubtful:
+            self._refuse(index, offer, result)
+        elif result.doubts and not self._may_be_doubtful(offer):
             error = DensityError(
-                f"{offer.name}: {'; '.join(result.doubts)}; check what it is, or take it "
-                "nonetheless with doubtful=True"
+                f"{offer.name}: {'; '.join(result.doubts)}; it is quarantined as "
+                f"{self._identifier(offer)}: check what it is, then release it, or take all with "
+                "doubtful=True"
             )
-            self._refuse(index, offer, error, quarantined=True)
+            self._refuse(index, offer, error, result.doubts)
         else:
-            doc, is_new = self._store(offer, result)
-            status = "accepted" if is_new else "duplicate"
-            self._record(
-                IngestDoc(
-                    ingest_id=self._identifier(offer),
-                    source=offer.name,
-                    status=status,
-                    density_id=doc.density_id,
-                    reasons=result.doubts,
-                    tags=self._tags,
-                )
-            )
-            self._found[doc.density_id] = is_new or self._found.get(doc.density_id, False)
+            self._accept(offer, result)
         self._done(offer)
 
+    def _may_be_doubtful(self, offer: Offer) -> bool:
+        """Tell whether somebody has decided to take this density whatever speaks against it."""
+        record = None if self._rules.doubtful else self._record_of(offer)
+        return self._rules.doubtful or (record is not None and record.released is not None)
+
+    def _accept(self, offer: Offer, found: Prepared) -> None:
+        """Store what was read and record it."""
+        doc, is_new = self._store(offer, found)
+        earlier = self._record_of(offer)
+        self._records.put(
+            IngestDoc(
+                ingest_id=self._identifier(offer),
+                source=offer.name,
+                status="accepted" if is_new else "duplicate",
+                density_id=doc.density_id,
+                reasons=found.doubts,
+                tags=self._tags,
+                released=None if earlier is None else earlier.released,
+            )
+        )
+        self._found[doc.density_id] = is_new or self._found.get(doc.density_id, False)
+
     def _refuse(
-        self, index: int, offer: Offer, error: ScdpFlowsError, *, quarantined: bool
+        self, index: int, offer: Offer, error: ScdpFlowsError, doubts: Sequence[str] = ()
     ) -> None:
         """Record why a density was not taken."""
         self._errors[index] = error
         self._names[index] = offer.name
-        self._record(
+        self._n_quarantined += bool(doubts)
+        self._records.put(
             IngestDoc(
                 ingest_id=self._identifier(offer),
                 source=offer.name,
-                status="quarantined" if quarantined else "refused",
+                status="quarantined" if doubts else "refused",
                 error=type(error).__name__,
-                reasons=[str(error)],
+                reasons=list(doubts) or [str(error)],
                 tags=self._tags,
             )
         )
@@ -188,7 +203,9 @@ class IngestBatch:
             settings_hash=found.settings_hash,
             source=_short(offer.name),
         )
-        doc = doc.updated(tags=sorted({*self._tags, *found.labels}), n_electrons=found.n_electrons)
+        doubted = {DOUBTFUL} if found.doubts else set()
+        tags = sorted({*self._tags, *found.labels, *doubted})
+        doc = doc.updated(tags=tags, n_electrons=found.n_electrons)
         return densities.put(doc, {"grid": found.density.to_arrays()}), True
 
     def _tag(self, known: DensityDoc) -> DensityDoc:
@@ -196,9 +213,6 @@ class IngestBatch:
         if set(self._tags) <= set(known.tags):
             return known
         return self._stores.densities.put(known.updated(tags=sorted({*known.tags, *self._tags})))
-
-    def _record(self, doc: IngestDoc) -> None:
-        self._records.put(doc)
 
     def _identifier(self, offer: Offer) -> str:
         return IngestDoc.make_id(offer.fingerprint, self._rules.key())

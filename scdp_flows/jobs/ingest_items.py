@@ -19,7 +19,7 @@ from scdp_flows.kind import DensityKind
 from scdp_flows.schemas.identity import content_hash, symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from scdp_flows.density import ChargeDensity
@@ -43,9 +43,9 @@ class IngestRules:
     """Whether to take densities that look wrong."""
 
     def key(self) -> str:
-        """Return what identifies these rules."""
+        """Return what identifies these rules; who accepts doubts looks at the same densities."""
         electrons = None if self.electrons is None else dict(self.electrons)
-        return content_hash([dict(self.kind), self.format, electrons, self.doubtful])[:16]
+        return content_hash([dict(self.kind), self.format, electrons])[:16]
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,8 @@ def _prepare(offer: Offer, rules: IngestRules) -> Prepared:
     cell = density.cell if any(density.pbc) else None
     structure = structure_from_arrays(density.numbers, density.positions, cell, density.pbc)
     check_structure(structure)
-    values = np.ascontiguousarray(density.values, dtype=np.float32)
-    moments = density.magnetization
-    stored = replace(
-        density,
-        values=values,
-        magnetization=None if moments is None else moments.astype(np.float32),
-    )
-    digest = hashlib.sha256(values.tobytes()).hexdigest()
-    content = [density.kind.key() if density.kind else "", digest]
+    stored = _in_single_precision(density)
+    content = [density.kind.key() if density.kind else "", *_digests(stored)]
     labels = sorted({f"potcar:{title}" for title in (run.potcars if run else ())})
     return Prepared(
         stored,
@@ -120,6 +113,24 @@ def _prepare(offer: Offer, rules: IngestRules) -> Prepared:
         list(verdict.reasons),
         labels,
     )
+
+
+def _in_single_precision(density: ChargeDensity) -> ChargeDensity:
+    """Return what is stored."""
+    moments, vector = density.magnetization, density.magnetization_vector
+    return replace(
+        density,
+        values=np.ascontiguousarray(density.values, dtype=np.float32),
+        magnetization=None if moments is None else moments.astype(np.float32),
+        magnetization_vector=None if vector is None else vector.astype(np.float32),
+    )
+
+
+def _digests(density: ChargeDensity) -> Iterator[str]:
+    """Yield what identifies the values; both orders of an antiferromagnet have the same density."""
+    for grid in (density.values, density.magnetization, density.magnetization_vector):
+        if grid is not None:
+            yield hashlib.sha256(np.ascontiguousarray(grid).tobytes()).hexdigest()
 
 
 def _load(offer: Offer, rules: IngestRules) -> ChargeDensity:

@@ -18,7 +18,7 @@ class IngestDoc(ScdpDoc):
     """Record what became of one density that was offered.
 
     Quarantined means that it could be read and is doubted: it is not in the store, and is taken
-    when it is offered again with the doubts accepted.
+    when it is offered again after it was released, or with all doubts accepted.
     """
 
     doc_type: ClassVar[str] = "ingest"
@@ -35,6 +35,9 @@ class IngestDoc(ScdpDoc):
         default_factory=list, description="Why it was refused or doubted: found, expected, to do."
     )
     tags: list[str] = Field(default_factory=list, description="Labels of the attempt.")
+    released: str | None = Field(
+        default=None, description="Why somebody let it out of quarantine; None: nobody did."
+    )
 
     @staticmethod
     def make_id(fingerprint: str, settings: str) -> str:

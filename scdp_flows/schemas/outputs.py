@@ -44,6 +44,9 @@ class LabelOutput(ScdpPart):
     n_items: int = Field(default=0, ge=0, description="Structures or files in the batch.")
     n_new: int = Field(default=0, ge=0, description="Densities that were made now.")
     n_reused: int = Field(default=0, ge=0, description="Densities that were there before.")
+    n_quarantined: int = Field(
+        default=0, ge=0, description="Those that failed since they look wrong, not for an error."
+    )
     seconds: float = Field(default=0.0, ge=0, description="Elapsed time of the batch in s.")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scdp_flows.jobs.ingest_records import list_offers
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -66,6 +67,24 @@ def test_a_published_split(scdp: Command, store: Path, tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.stderr
     assert "official" in done.stdout
+
+
+def test_what_is_quarantined_is_listed_and_released(
+    scdp: Command, repository: Path, tmp_path: Path
+) -> None:
+    toy = repository / "tests" / "data" / "malformed" / "CHGCAR_water_3x3x2"
+    kind = ("--kind", "pseudopotential=paw", "--kind", "functional=PBE", "--kind", "basis=9eV")
+    ingest = ("ingest", toy, "--store", tmp_path / "s", *kind)
+    refused = scdp(*ingest)
+    assert refused.exit_code == 2
+    assert "is too coarse" in refused.stderr
+    with open_stores(tmp_path / "s") as stores:
+        (identifier,) = (doc.ingest_id for doc in list_offers(stores))
+    listed = scdp("dataset", "offers", "--status", "quarantined", "--store", tmp_path / "s")
+    assert identifier in listed.stdout
+    freed = scdp("dataset", "release", identifier, "--because", "a test", "--store", tmp_path / "s")
+    assert freed.exit_code == 0, freed.stderr
+    assert scdp(*ingest).exit_code == 0
 
 
 @pytest.mark.parametrize(

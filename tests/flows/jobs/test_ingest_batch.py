@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scdp_flows.jobs import ingest_batch
-from scdp_flows.jobs.ingest_batch import IngestBatch, ingest_records
+from scdp_flows.jobs.ingest_batch import IngestBatch
 from scdp_flows.jobs.ingest_items import IngestRules, Offer
+from scdp_flows.jobs.ingest_records import ingest_records
 from scdp_flows.progress import Progress
 from scdp_flows.stores.factory import Stores, open_stores
 
