@@ -14,7 +14,7 @@ from scdp_flows.jobs.curate import select
 from scdp_flows.jobs.fit_basis import fit_basis
 from scdp_flows.jobs.groups import group_of
 from scdp_flows.jobs.samples import Recipe, common_reference, pack_stored
-from scdp_flows.jobs.splits import SplitRule
+from scdp_flows.jobs.splits import SplitRule, cover_elements, unseen_elements
 from scdp_flows.kind import DensityKind
 from scdp_flows.parallel import map_parallel
 from scdp_flows.progress import track
@@ -145,7 +145,12 @@ class BuildDatasetMaker(StepMaker):
         listed = None if test_ids is None else set(test_ids)
         if self.split.test_tag is not None:
             listed = labels.tagged(self.split.test_tag) | (listed or set())
-        places = chosen or self.split.divide(labels.groups.items(), listed)
+        if chosen is None:
+            divided = self.split.divide(labels.groups.items(), listed)
+            places = cover_elements(divided, labels.groups, labels.elements)
+        else:
+            places = {density_id: chosen[density_id] for density_id in labels.groups}
+            self._refuse_unseen(unseen_elements(places, labels.elements))
         used = [places[density_id] for density_id in labels.groups]
         if "train" not in used:
             raise DatasetError(
@@ -156,6 +161,14 @@ class BuildDatasetMaker(StepMaker):
             DatasetMember(density_id=density_id, split=place)
             for density_id, place in zip(labels.groups, used, strict=True)
         ]
+
+    def _refuse_unseen(self, unseen: set[int]) -> None:
+        if unseen:
+            names = ", ".join(symbols(sorted(unseen)))
+            raise DatasetError(
+                f"dataset {self.dataset_name!r}: the stored split has {names} in validation and "
+                "not in training; move one such structure to training"
+            )
 
     def _pack(self, planned: DatasetDoc, stores: Stores) -> list[BlobReference]:
         """Make the shards, those of training first."""
@@ -180,8 +193,10 @@ class _Labels:
     def __init__(self, by: Grouping) -> None:
         self._by = by
         self.groups: dict[str, str] = {}
+        self.elements: dict[str, frozenset[int]] = {}
         self.n_atoms: list[int] = []
         self.numbers: set[int] = set()
+        self._alike: dict[frozenset[int], frozenset[int]] = {}
         self._tags: dict[str, set[str]] = {}
         self._kinds: dict[str, DensityKind] = {}
         self._counts: Counter[str] = Counter()
@@ -195,6 +210,7 @@ class _Labels:
                 continue
             self.groups[doc.density_id] = group_of(doc, self._by)
             self.n_atoms.append(doc.n_atoms)
+            self.elements[doc.density_id] = self._shared(doc.numbers)
             self.numbers.update(doc.numbers)
             for tag in doc.tags:
                 self._tags.setdefault(tag, set()).add(doc.density_id)
@@ -202,6 +218,11 @@ class _Labels:
                 self._kinds[doc.kind_key] = DensityKind.from_dict(doc.kind)
             self._counts[doc.kind_key] += 1
             yield doc
+
+    def _shared(self, numbers: Iterable[int]) -> frozenset[int]:
+        """Return the elements of a label, one object for all that have the same."""
+        found = frozenset(numbers)
+        return self._alike.setdefault(found, found)
 
     def tagged(self, tag: str) -> set[str]:
         """Return the labels that have a tag."""

@@ -12,11 +12,11 @@ from scdp_flows.errors import SettingsError, UnknownNameError
 from scdp_flows.jobs.groups import Grouping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from scdp_flows.schemas.dataset import Split
 
-__all__ = ["SplitRule"]
+__all__ = ["SplitRule", "cover_elements", "unseen_elements"]
 
 
 @dataclass(frozen=True)
@@ -121,3 +121,55 @@ class SplitRule(MSONable):
         """Return a number between 0 and 1 that depends on nothing but its arguments."""
         digest = hashlib.sha256(f"{self.salt}/{purpose}/{structure_hash}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def unseen_elements(
+    places: Mapping[str, Split], elements: Mapping[str, frozenset[int]]
+) -> set[int]:
+    """Return atomic numbers that stand in validation and not in training.
+
+    Parameters
+    ----------
+    places
+        Density identifier → where it belongs.
+    elements
+        Density identifier → its atomic numbers.
+    """
+    found: dict[str, set[int]] = {"train": set(), "validation": set()}
+    for density_id, place in places.items():
+        if place in found:
+            found[place] |= elements[density_id]
+    return found["validation"] - found["train"]
+
+
+def cover_elements(
+    places: Mapping[str, Split],
+    groups: Mapping[str, str],
+    elements: Mapping[str, frozenset[int]],
+) -> dict[str, Split]:
+    """Return the division with as many validation groups in training as all elements need.
+
+    A model can neither predict an element that it was not trained on nor be judged by it.
+
+    Parameters
+    ----------
+    places
+        Density identifier → where it belongs.
+    groups
+        Density identifier → label of the group that stays together.
+    elements
+        Density identifier → its atomic numbers.
+    """
+    covered = dict(places)
+    while unseen := unseen_elements(covered, elements):
+        moved = min(
+            groups[density_id]
+            for density_id, place in covered.items()
+            if place == "validation" and elements[density_id] & unseen
+        )
+        covered |= {
+            density_id: "train"
+            for density_id, place in covered.items()
+            if place == "validation" and groups[density_id] == moved
+        }
+    return covered

@@ -56,6 +56,29 @@ def test_shards_hold_training_first_then_validation(
     assert ShardReader(paths[n_train:]).keys == doc.ids("validation")
 
 
+def test_every_element_of_validation_stands_in_training(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    for salt in "abcdef":
+        rule = SplitRule(validation=0.6, test=0.0, salt=salt)
+        doc = _build(replace(maker, split=rule), labels)
+        with maker.open_stores() as stores:
+            trained = {n for i in doc.ids("train") for n in stores.densities.get(i).numbers}
+        assert trained == {1, 6, 8}
+
+
+def test_a_stored_split_without_an_element_in_training_is_refused(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    with maker.open_stores() as stores:
+        heavy = [i for i in labels if 8 in stores.densities.get(i).numbers]
+        light = [i for i in labels if i not in heavy]
+        parts: Any = {"train": light, "validation": heavy}
+        stores.curation.put_split(parts, name="odd", method="structure", n_groups=6)
+    with pytest.raises(DatasetError, match="has O in validation and not in training"):
+        _build(replace(maker, stored_split="odd"), labels)
+
+
 def test_building_again_packs_nothing(
     maker: BuildDatasetMaker, labels: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,13 +177,13 @@ def test_what_is_excluded_is_left_out(maker: BuildDatasetMaker, labels: list[str
 
 
 def test_a_stored_split_decides(maker: BuildDatasetMaker, labels: list[str]) -> None:
-    parts: Any = {"train": labels[:3], "validation": [labels[4]], "test": [labels[3]]}
+    parts: Any = {"train": labels[2:5], "validation": [labels[0]], "test": [labels[1]]}
     with maker.open_stores() as stores:
         split = stores.curation.put_split(parts, name="mine", method="structure", n_groups=5)
     doc = _build(replace(maker, stored_split="mine"), criteria={})
     assert doc.split_id == split.split_id
-    assert set(doc.ids("train")) == set(labels[:3])
-    assert (doc.ids("validation"), doc.ids("test")) == ([labels[4]], [labels[3]])
+    assert set(doc.ids("train")) == set(labels[2:5])
+    assert (doc.ids("validation"), doc.ids("test")) == ([labels[0]], [labels[1]])
     with pytest.raises(DatasetError, match=r"names none of the labels|no labels"):
         _build(replace(maker, stored_split="mine"), criteria={"formula": "CO"})
 
