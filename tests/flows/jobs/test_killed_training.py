@@ -56,7 +56,7 @@ def test_kills_from_outside_leave_no_trace_in_the_weights(
     settings = {**maker.training, "n_steps": N_STEPS, "steps_per_round": 2}
     killed = replace(maker, training=settings)
     calm = replace(killed, store_path=str(tmp_path / "calm"))
-    shutil.copytree(maker.store_path, calm.store_path)
+    shutil.copytree(str(maker.store_path), tmp_path / "calm")
     for last in sorted(rng.choice(np.arange(2, N_STEPS // 2 - 8), N_KILLS, replace=False)):
         process = _start(killed, dataset, tmp_path)
         while _rows(killed) < last:
