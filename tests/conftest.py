@@ -115,11 +115,19 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def mongo_port(repository: Path) -> Iterator[int]:
     """Give the port of a server on loopback that speaks MongoDB's protocol, empty at first."""
+    yield from _served(repository / "tests" / "mongo_server.py")
+
+
+@pytest.fixture(scope="session")
+def s3_port(repository: Path) -> Iterator[int]:
+    """Give the port of a server on loopback that speaks S3's protocol, with an empty bucket."""
+    yield from _served(repository / "tests" / "s3_server.py")
+
+
+def _served(script: Path) -> Iterator[int]:
+    """Run a server that prints its port."""
     server = subprocess.Popen(
-        [sys.executable, str(repository / "tests" / "mongo_server.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with server:
         assert server.stdout is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scdp_flows.stores.blobs import BlobStore, StoredBlob
 from scdp_flows.stores.codecs import CODECS
@@ -19,6 +20,7 @@ __all__ = ["MaggmaBlobStore"]
 _DEFAULT_MAX_BYTES = 16 * 2**30
 # A blob that was used a moment ago is not marked again: marking writes it anew.
 _RECENT_S = 600.0
+_USED_AT = "used_at"
 
 
 class MaggmaBlobStore(BlobStore):
@@ -35,6 +37,10 @@ class MaggmaBlobStore(BlobStore):
     def __init__(self, store: Store, *, max_bytes: int = _DEFAULT_MAX_BYTES) -> None:
         super().__init__(max_bytes=max_bytes)
         self.store = store
+        # GridFSStore and S3Store look only at what they keep beside the data.
+        searchable = getattr(store, "searchable_fields", None)
+        if searchable is not None and _USED_AT not in searchable:
+            store.searchable_fields = [*searchable, _USED_AT]  # type: ignore[attr-defined]
 
     @property
     def name(self) -> str:
@@ -57,17 +63,20 @@ class MaggmaBlobStore(BlobStore):
         if self.last_used(blob) >= since:
             return False
         # In one step where the store can: a writer may mark it between the two.
-        self.store.remove_docs({"blob_key": name, "used_at": {"$lt": since}})
+        self._remove_where({"blob_key": name, _USED_AT: {"$lt": since}})
         if self.last_used(blob) >= since:
             return not self._codecs(blob.key)
-        # GridFS and S3 know the key alone.
-        self.store.remove_docs({"blob_key": name})
+        # Written when GridFS and S3 were told the key alone.
+        self._remove_where({"blob_key": name})
         return True
 
     def last_used(self, blob: StoredBlob) -> float:
         """Return when a blob was last put or kept, in s since 1970; infinity if it is gone."""
-        found = self.store.query_one({"blob_key": f"{blob.key}.{blob.codec}"})
-        return float("inf") if found is None else float(found.get("used_at", 0.0))
+        wanted = {"blob_key": f"{blob.key}.{blob.codec}"}
+        times = self.store.distinct(_USED_AT, wanted)
+        if times:
+            return float(max(times))
+        return 0.0 if self.store.count(wanted) else float("inf")
 
     def _codecs(self, key: str) -> list[str]:
         names = [f"{key}.{codec}" for codec in CODECS]
@@ -75,11 +84,14 @@ class MaggmaBlobStore(BlobStore):
         return [codec for codec in CODECS if f"{key}.{codec}" in found]
 
     def _mark_used(self, key: str, codec: str) -> bool:
-        found = self.store.query_one({"blob_key": f"{key}.{codec}"})
-        if found is None:
+        used = self.last_used(StoredBlob(key, codec))
+        if used == float("inf"):
             return False
-        if time.time() - float(found.get("used_at", 0.0)) > _RECENT_S:
-            self._write(key, codec, base64.b64decode(found["data"]))
+        if time.time() - used > _RECENT_S:
+            data = self._read(key, codec)
+            if data is None:
+                return False
+            self._write(key, codec, data)
         return True
 
     def _read(self, key: str, codec: str) -> bytes | None:
@@ -91,9 +103,15 @@ class MaggmaBlobStore(BlobStore):
         row = {
             "blob_key": f"{key}.{codec}",
             "data": base64.b64encode(data).decode(),
-            "used_at": time.time(),
+            _USED_AT: time.time(),
         }
         self.store.update(row, key="blob_key")
 
     def _remove(self, key: str, codec: str) -> None:
-        self.store.remove_docs({"blob_key": f"{key}.{codec}"})
+        self._remove_where({"blob_key": f"{key}.{codec}"})
+
+    def _remove_where(self, criteria: dict[str, Any]) -> None:
+        # Unless told, S3Store forgets an object and leaves it in the bucket.
+        known = inspect.signature(self.store.remove_docs).parameters
+        extra = {name: True for name in ("remove_s3_object",) if name in known}
+        self.store.remove_docs(criteria, **extra)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from maggma.core import Sort, Store
-from maggma.stores import GridFSStore, MemoryStore, MongoStore
+from maggma.stores import GridFSStore, MemoryStore, MongoStore, S3Store
 
 from scdp_flows.errors import BlobError, ScdpFlowsError
 from scdp_flows.stores.folder_blobs import FolderBlobStore
@@ -127,6 +127,22 @@ def _served(port: int, kind: type[MongoStore | GridFSStore], name: str, key: str
     return store
 
 
+def _bucket(folder: Path, port: int) -> S3Store:
+    """Give a part of a bucket, with its index in SQLite."""
+    return S3Store(
+        SqliteStore(folder / "index.sqlite", key="blob_key"),
+        "blobs",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        s3_profile={
+            "aws_access_key_id": "anyone",
+            "aws_secret_access_key": "anything",
+            "region_name": "us-east-1",
+        },
+        sub_dir=f"test{next(_DATABASES)}-{os.getpid()}",
+        key="blob_key",
+    )
+
+
 _DATABASES = itertools.count()
 STORES: dict[str, Callable[[Path, int], Store]] = {
     "MemoryStore": lambda _, __: MemoryStore("docs", key="name"),
@@ -140,6 +156,7 @@ BLOB_STORES: dict[str, Callable[[Path, int], BlobStore]] = {
     "sqlite": lambda folder, _: MaggmaBlobStore(SqliteStore(folder / "b.sqlite", key="blob_key")),
     "mongo": lambda _, port: MaggmaBlobStore(_served(port, MongoStore, "blobs", "blob_key")),
     "gridfs": lambda _, port: MaggmaBlobStore(_served(port, GridFSStore, "blobs", "blob_key")),
+    "s3": lambda folder, port: MaggmaBlobStore(_bucket(folder, port)),
 }
 
 
@@ -154,9 +171,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, mongo_port: int) -> It
 
 
 @pytest.fixture(params=BLOB_STORES)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path, mongo_port: int) -> Iterator[BlobStore]:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
     """Give each kind of blob store, empty."""
-    opened = BLOB_STORES[request.param](tmp_path, mongo_port)
+    port = request.getfixturevalue("s3_port" if request.param == "s3" else "mongo_port")
+    opened = BLOB_STORES[request.param](tmp_path, port)
     if isinstance(opened, MaggmaBlobStore):
         opened.store.connect()
     yield opened
@@ -293,6 +311,38 @@ def test_the_same_content_is_stored_once(blobs: BlobStore) -> None:
     first = blobs.put_arrays(ARRAYS)
     assert blobs.put_arrays(dict(reversed(ARRAYS.items()))) == first
     assert list(blobs.iterate()) == [first.key]
+
+
+def test_what_nobody_used_goes_and_what_was_used_stays(blobs: BlobStore) -> None:
+    first, second = blobs.put(b"electrons"), blobs.put(b"positions")
+    start = blobs.clock()
+    entries = {blob.key: blob for blob in blobs.entries()}
+    assert abs(blobs.last_used(entries[first.key]) - start) < 60
+    assert not blobs.discard_unused(entries[first.key], since=start - 60)
+    assert blobs.get(first) == b"electrons"
+    assert blobs.discard_unused(entries[first.key], since=start + 60)
+    assert not blobs.has(first)
+    assert blobs.last_used(entries[first.key]) == float("inf")
+    blobs.keep(second)
+    with pytest.raises(BlobError, match="is not in"):
+        blobs.keep(first)
+
+
+def test_a_second_put_repairs_a_damaged_blob(blobs: BlobStore) -> None:
+    reference = blobs.put(b"electrons" * 9)
+    blobs._write(reference.key, reference.compression, b"something else")
+    with pytest.raises(BlobError, match="damaged"):
+        blobs.get(reference)
+    assert blobs.put(b"electrons" * 9) == reference
+    assert blobs.get(reference) == b"electrons" * 9
+
+
+def test_a_removed_blob_leaves_nothing_in_a_bucket(tmp_path: Path, s3_port: int) -> None:
+    with _bucket(tmp_path, s3_port) as store:
+        blobs = MaggmaBlobStore(store)
+        blobs.put(b"electrons")
+        blobs.discard(blobs.put(b"positions"))
+        assert len(list(store.s3_bucket.objects.filter(Prefix=store.sub_dir))) == 1
 
 
 def test_a_missing_blob_is_named_with_the_fix(blobs: BlobStore) -> None:
