@@ -76,4 +76,6 @@ def render_like(density: OrbitalDensity, grid: ChargeDensity) -> ChargeDensity:
         values = evaluate_on_grid(density, grid.origin, grid.cell, grid.shape)
     except ScdpModelsError as error:
         raise DensityError(f"the density cannot be put on the grid: {error}") from error
-    return replace(grid, values=values, magnetization=None, augmentation=None)
+    return replace(
+        grid, values=values, magnetization=None, magnetization_vector=None, augmentation=None
+    )

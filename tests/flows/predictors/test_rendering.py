@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_a_density_on_the_grid_of_another(predictor: AtomicPredictor, water: Mol
     grid = render(density, water, spacing=0.4, padding=2.0)
     halved = render_like(density.scaled(0.5), grid).values
     np.testing.assert_allclose(halved, 0.5 * grid.values, atol=1e-6)
+
+
+def test_moments_of_the_other_density_are_not_taken(
+    predictor: AtomicPredictor, water: Molecule
+) -> None:
+    density = predictor.predict(water)
+    grid = render(density, water, spacing=0.4, padding=2.0)
+    moments = replace(grid, magnetization_vector=np.stack([grid.values] * 3))
+    assert render_like(density, moments).magnetization_vector is None
+    assert render_like(density, replace(grid, magnetization=grid.values)).magnetization is None
 
 
 def test_an_impossible_spacing_is_refused(predictor: AtomicPredictor) -> None:

@@ -59,6 +59,45 @@ def test_all_gradients_are_finite_differences(
     assert torch.autograd.gradcheck(lambda *a: density_at_points(index, *a), tensors, atol=1e-7)
 
 
+@pytest.mark.parametrize("compiled", ["1", "0"], ids=["tables", "direct"])
+@pytest.mark.parametrize("cell", [None, 3.0 * CELL], ids=["molecule", "crystal"])
+def test_gradients_of_hard_densities_in_double_precision(
+    hard_density: MakeDensity,
+    monkeypatch: pytest.MonkeyPatch,
+    cell: np.ndarray | None,
+    compiled: str,
+) -> None:
+    monkeypatch.setenv("SCDP_MODELS_NUMBA", compiled)
+    density = hard_density(seed=5, cell=cell, pbc=(cell is not None,) * 3)
+    index = ShellIndex.of(density, tolerance=1e-11)
+    positions = torch.as_tensor(density.positions)
+    points = positions[:2] + torch.tensor([[1e-3, 2e-3, -1e-3], [0.7, -0.4, 0.9]])
+
+    def values(logarithms: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        return density_at_points(index, positions, logarithms.exp(), coefficients, points)
+
+    logarithms = torch.tensor(np.log(density.shell_exponents), requires_grad=True)
+    coefficients = torch.tensor(density.coefficients, requires_grad=True)
+    # The first point sees values of 1e5 e/Å^3, whose last digits differences of 1e-6 magnify.
+    inputs = logarithms, coefficients
+    assert torch.autograd.gradcheck(values, inputs, rtol=1e-5, atol=1e-3, fast_mode=True)
+
+
+def test_slopes_at_points_are_those_of_the_reference(hard_density: MakeDensity) -> None:
+    density = hard_density(seed=6)
+    index = ShellIndex.of(density, tolerance=1e-11)
+    positions = torch.tensor(density.positions, requires_grad=True)
+    points = torch.tensor(density.positions + 0.01, requires_grad=True)
+    shells = torch.tensor(density.shell_exponents), torch.tensor(density.coefficients)
+    density_at_points(index, positions, *shells, points).sum().backward()
+    _, expected = pairwise_density(density, points.detach().numpy(), gradient=True)
+    assert points.grad is not None
+    assert positions.grad is not None
+    np.testing.assert_allclose(points.grad.numpy(), expected, rtol=1e-9, atol=1e-7)
+    # Atoms and points moved together change nothing.
+    np.testing.assert_allclose(positions.grad.numpy().sum(0), -expected.sum(0), rtol=1e-7)
+
+
 def test_cut_off_is_that_of_the_reference(random_density: MakeDensity) -> None:
     density, _, tensors = _case(random_density)
     index = ShellIndex.of(density, tolerance=1e-12, cutoff=1.3)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from scdp_models.basis.shells import BasisSet, ElementBasis
 from scdp_models.density.evaluate import evaluate_at_points, evaluate_on_grid, iter_slabs
 from scdp_models.density.grids import grid_points
-from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.density.reference import pairwise_density
 from scdp_models.errors import DensityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scdp_models.density.orbital import OrbitalDensity
 
     MakeDensity = Callable[..., OrbitalDensity]
 
@@ -91,44 +91,80 @@ def test_bad_requests_are_refused(
         evaluate_on_grid(random_density(), **request)
 
 
-def _hard_density(
-    *, seed: int, cell: np.ndarray | None = None, pbc: tuple[bool, bool, bool] = (False,) * 3
-) -> OrbitalDensity:
-    """All degrees to 6, exponents from 0.05 to 1e5, one centre far outside the cell."""
-    generator = np.random.default_rng(seed)
-    ls = np.arange(7).repeat(2)
-    exponents = 10 ** generator.uniform(np.log10(0.05), 5.0, size=14)
-    exponents[:2] = 0.05, 1e5
-    basis = BasisSet("hard", {1: ElementBasis(tuple(ls.tolist()), tuple(exponents.tolist()))})
-    positions = generator.uniform(-1.0, 1.0, size=(3, 3)) + np.array([[0], [0], [7.0]])
-    coefficients = generator.normal(size=3 * basis.for_species(1).n_functions)
-    return OrbitalDensity.from_basis(
-        basis, [1, 1, 1], positions, coefficients=coefficients, cell=cell, pbc=pbc
-    )
-
-
 @pytest.mark.parametrize("method", ["separable", "table"])
 @pytest.mark.parametrize(
     ("length", "shape"), [(0.01, (3, 2, 4)), (9.0, (9, 8, 7)), (90.0, (6, 5, 9)), (1.0, (1, 1, 1))]
 )
 def test_kernels_agree_on_hard_molecules(
-    method: str, length: float, shape: tuple[int, int, int]
+    hard_density: MakeDensity, method: str, length: float, shape: tuple[int, int, int]
 ) -> None:
-    density = _hard_density(seed=len(method))
+    density = hard_density(seed=len(method))
     origin, cell = np.full(3, -0.4 * length), length * np.diag([1.0, 1.1, 0.9])
     found = evaluate_on_grid(density, origin, cell, shape, method=method)
     expected = evaluate_on_grid(density, origin, cell, shape, method="reference")
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [2.0, 25.0])
-@pytest.mark.parametrize("method", ["separable", "table", "fourier"])
-def test_kernels_agree_on_hard_crystals(method: str, length: float) -> None:
+@pytest.mark.parametrize("shape", [(6, 5, 8), (1, 1, 1)], ids=["grid", "one point"])
+@pytest.mark.parametrize("length", [1.0, 25.0, 90.0], ids=["tiny", "large", "huge"])
+@pytest.mark.parametrize("method", ["auto", "separable", "table", "fourier"])
+def test_kernels_agree_on_hard_crystals(
+    hard_density: MakeDensity, method: str, length: float, shape: tuple[int, int, int]
+) -> None:
     cell = length * np.diag([1.0, 1.1, 0.9])
-    density, shape = _hard_density(seed=1, cell=cell, pbc=(True,) * 3), (6, 5, 8)
-    found = evaluate_on_grid(density, np.zeros(3), cell, shape, method=method)
-    expected = evaluate_on_grid(density, np.zeros(3), cell, shape, method="reference")
+    density = hard_density(seed=1, cell=cell, pbc=(True,) * 3)
+    found = evaluate_on_grid(density, [0.1, 0.2, 0.3], cell, shape, method=method)
+    _check_some(found, density, np.array([0.1, 0.2, 0.3]), cell)
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
+@pytest.mark.parametrize("scale", [0.4, 6.0], ids=["tiny", "large"])
+@pytest.mark.parametrize("method", ["auto", "table"])
+def test_kernels_agree_on_hard_triclinic_cells(
+    hard_density: MakeDensity, method: str, scale: float, pbc: tuple[bool, bool, bool]
+) -> None:
+    cell = scale * TRICLINIC
+    density = hard_density(seed=2, cell=cell, pbc=pbc).translated([-31.0, 5.0, 12.0])
+    origin = density.positions[0] - 0.3 * cell[0]
+    found = evaluate_on_grid(density, origin, cell, (5, 4, 6), method=method)
+    _check_some(found, density, origin, cell)
+
+
+@pytest.mark.parametrize("cell", [BOX, 6.0 * TRICLINIC, None], ids=["box", "triclinic", "none"])
+def test_without_numba_hard_densities_are_the_same(
+    hard_density: MakeDensity, cell: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    density = hard_density(seed=3, cell=cell, pbc=(cell is not None,) * 3)
+    grid = BOX if cell is None else cell
+    compiled = evaluate_on_grid(density, ORIGIN, grid, (4, 3, 5))
+    monkeypatch.setenv("SCDP_MODELS_NUMBA", "0")
+    plain = evaluate_on_grid(density, ORIGIN, grid, (4, 3, 5))
+    np.testing.assert_allclose(plain, compiled, rtol=1e-12, atol=2e-6)
+    _check_some(plain, density, ORIGIN, grid)
+
+
+@pytest.mark.parametrize("cell", [None, 2.0 * TRICLINIC], ids=["molecule", "crystal"])
+def test_tables_find_hard_densities_at_points_anywhere(
+    hard_density: MakeDensity, cell: np.ndarray | None
+) -> None:
+    density = hard_density(seed=4, cell=cell, pbc=(cell is not None,) * 3)
+    generator = np.random.default_rng(0)
+    # On nuclei, between them and far outside the cell.
+    steps = generator.normal(size=(60, 3)) * 10 ** generator.uniform(-5, 1.3, size=(60, 1))
+    points = np.concatenate([density.positions, density.positions[generator.integers(3)] + steps])
+    found = evaluate_at_points(density, points, method="table")
+    expected = evaluate_at_points(density, points, method="reference")
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-6)
+
+
+def _check_some(
+    found: np.ndarray, density: OrbitalDensity, origin: np.ndarray, cell: np.ndarray
+) -> None:
+    """Compare about twelve points of a grid with the pairwise sum."""
+    points = grid_points(origin, cell, found.shape)
+    chosen = slice(None, None, -(-len(points) // 12))
+    expected = pairwise_density(density, points[chosen])
+    np.testing.assert_allclose(found.ravel()[chosen], expected, rtol=1e-12, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"method": "fourier"}, {"cutoff": 3.0}])
