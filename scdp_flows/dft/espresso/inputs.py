@@ -1,34 +1,20 @@
-"""Say how Quantum ESPRESSO computes densities, and write its input."""
+"""Say how Quantum ESPRESSO computes densities."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
-from monty.json import MSONable
-
-from scdp_flows.dft.espresso.pseudo import file_sha256, read_pseudopotential
-from scdp_flows.errors import SettingsError
-from scdp_flows.kind import DensityKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from scdp_flows.dft.espresso.pseudo import Pseudopotential
+from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
 
 __all__ = ["EspressoSettings"]
 
-_POSITIVE = ("ecutwfc_ry", "conv_thr_ry", "mixing_beta", "max_cycle", "charge_tolerance")
-# How to run it, not what is computed.
-_NO_PHYSICS = ("command", "pseudo_dir", "pseudopotentials")
-
 
 @dataclass(frozen=True)
-class EspressoSettings(MSONable):
+class EspressoSettings(PlaneWaveSettings):
     """Describe calculations of crystals with ``pw.x``.
+
+    One unshifted k-point lets the program use real orbitals and one half of the waves.
 
     Raises
     ------
@@ -41,142 +27,34 @@ class EspressoSettings(MSONable):
     (1, 1, 1)
     """
 
-    pseudopotentials: dict[str, str] = field(hash=False)
-    """Element → name of its file (UPF or ``.gth``)."""
-    pseudo_dir: str = "/usr/share/espresso/pseudo"
-    """Folder of the files; the default is that of Debian's package."""
-    sha256: dict[str, str] = field(default_factory=dict, hash=False)
-    """Element → SHA-256 of its file; taken from the files where left out, and checked later."""
+    code: ClassVar[str] = "espresso"
+    program: ClassVar[str] = "pw.x"
+    positive: ClassVar[tuple[str, ...]] = (
+        "ecutwfc_ry",
+        "conv_thr_ry",
+        "mixing_beta",
+        *PlaneWaveSettings.positive,
+    )
+
     ecutwfc_ry: float = 40.0
     """Cut-off of the orbitals, Rydberg."""
     ecutrho_ry: float | None = None
     """Cut-off of the density, Rydberg; four times that of the orbitals when None."""
-    kpoints: tuple[int, int, int] = (1, 1, 1)
-    """Monkhorst-Pack grid; one unshifted point lets pw.x use real orbitals."""
-    kshift: tuple[int, int, int] = (0, 0, 0)
-    """1 shifts the grid by half a step."""
-    smearing: Literal["none", "gaussian", "mp", "mv", "fd"] = "none"
-    """Of the occupations; metals need one."""
     degauss_ry: float = 0.02
     """Width of the smearing, Rydberg."""
-    spin: Literal["restricted", "unrestricted"] = "restricted"
-    """Whether there are two spin densities."""
-    starting_magnetization: dict[str, float] = field(default_factory=dict, hash=False)
-    """Element → initial spin polarisation, -1 to 1."""
     conv_thr_ry: float = 1e-9
     """Estimated energy error at which a calculation counts as converged, Rydberg."""
     mixing_beta: float = 0.7
     """Mixing factor."""
-    max_cycle: int = 100
-    """Most SCF cycles."""
-    forces: bool = False
-    """Whether forces are computed."""
-    charge_tolerance: float = 1e-3
-    """Largest difference of a label's integral from the electron count, electrons."""
     command: str = "pw.x"
     """How to start the program, such as ``mpirun -n 4 pw.x``."""
 
-    def __post_init__(self) -> None:
-        """Refuse impossible values and take the checksums of files that have none."""
-        for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} is {getattr(self, name)}; expected a positive number")
-        if not self.pseudopotentials:
-            raise SettingsError("pseudopotentials is empty; name a file for each element")
-        if self.spin not in ("restricted", "unrestricted"):
-            raise SettingsError(f"spin is {self.spin!r}; expected restricted or unrestricted")
-        if self.spin == "unrestricted" and self.smearing == "none":
-            raise SettingsError("two spins with fixed occupations; set a smearing, such as 'mv'")
-        for name in ("kpoints", "kshift"):  # JSON knows no tuples
-            values = tuple(int(n) for n in getattr(self, name))
-            if len(values) != 3 or min(values) < (name == "kpoints"):
-                raise SettingsError(f"{name} is {values}; expected three whole numbers")
-            object.__setattr__(self, name, values)
-        sums = dict(self.sha256)
-        for symbol, name in self.pseudopotentials.items():
-            if symbol not in sums:
-                sums[symbol] = file_sha256(Path(self.pseudo_dir) / name)
-        object.__setattr__(self, "sha256", sums)
+    @property
+    def orbital_cutoff_ry(self) -> float:
+        """Cut-off of the orbitals, Rydberg."""
+        return self.ecutwfc_ry
 
     @property
     def cutoff_ry(self) -> float:
         """Cut-off of the density, Rydberg."""
         return self.ecutrho_ry or 4 * self.ecutwfc_ry
-
-    @property
-    def gamma_only(self) -> bool:
-        """Whether pw.x uses real orbitals and one half of the waves."""
-        return self.kpoints == (1, 1, 1) and not any(self.kshift)
-
-    @property
-    def n_spins(self) -> int:
-        """Spin densities in a file."""
-        return 1 if self.spin == "restricted" else 2
-
-    def pseudopotential(self, symbol: str) -> Pseudopotential:
-        """Return the pseudopotential of an element.
-
-        Raises
-        ------
-        SettingsError
-            If there is none, or its file has changed.
-        """
-        if symbol not in self.pseudopotentials:
-            known = ", ".join(self.pseudopotentials)
-            raise SettingsError(
-                f"no pseudopotential for {symbol} (there are {known}); add its file"
-            )
-        path = Path(self.pseudo_dir) / self.pseudopotentials[symbol]
-        found, expected = file_sha256(path), self.sha256[symbol]
-        if found != expected:
-            raise SettingsError(
-                f"{path} has SHA-256 {found}, expected {expected}; use the file that the settings "
-                "were made with, or make them anew"
-            )
-        return read_pseudopotential(path)
-
-    def all_pseudopotentials(self, symbols: Iterable[str] | None = None) -> list[Pseudopotential]:
-        """Return the pseudopotentials of some elements, by default of all.
-
-        Raises
-        ------
-        SettingsError
-            If one is missing, is for another element, or they are of several functionals.
-        """
-        wanted = sorted(set(self.pseudopotentials if symbols is None else symbols))
-        files = [self.pseudopotential(symbol) for symbol in wanted]
-        for symbol, pseudo in zip(wanted, files, strict=True):
-            if pseudo.symbol != symbol:
-                raise SettingsError(
-                    f"{self.pseudopotentials[symbol]} is for {pseudo.symbol}, not for {symbol}"
-                )
-        if len({pseudo.functional for pseudo in files}) > 1:
-            found = ", ".join(f"{pseudo.name}: {pseudo.functional}" for pseudo in files)
-            raise SettingsError(f"the functionals differ ({found}); use files of one functional")
-        return files
-
-    def kind(self) -> DensityKind:
-        """Return which density these settings produce.
-
-        Analytical pseudopotentials have the name of their set, so that a model can be used with
-        several codes; others that of their files, with the first digits of the checksums.
-        """
-        files = self.all_pseudopotentials()
-        named = [
-            pseudo.name if pseudo.is_gth else f"{pseudo.name}@{self.sha256[pseudo.symbol][:8]}"
-            for pseudo in files
-        ]
-        return DensityKind(
-            electrons="valence",
-            pseudopotential=",".join(sorted(set(named))),
-            functional=files[0].functional,
-            basis=f"pw-{self.ecutwfc_ry:g}Ry",
-            spin=self.spin,
-            code="espresso",
-        )
-
-    def settings_hash(self) -> str:
-        """Return an identifier that is equal for equal settings, 16 hexadecimal digits."""
-        values = {name: value for name, value in asdict(self).items() if name not in _NO_PHYSICS}
-        text = json.dumps({"code": "espresso", **values}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]

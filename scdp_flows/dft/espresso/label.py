@@ -6,13 +6,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scdp_flows.dft.base import Label, ScfInfo
-from scdp_flows.dft.espresso.fit import fit_waves
-from scdp_flows.dft.espresso.scf import check_converged, run_scf
-from scdp_flows.dft.espresso.structure import as_crystal
+from scdp_flows.dft.base import ScfInfo
+from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.plane_waves.label import crystal_label
+from scdp_flows.dft.plane_waves.program import check_converged
+from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
+    from scdp_flows.dft.base import Label
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.scf import PwRun
     from scdp_flows.io.structures import AtomicStructure
@@ -25,8 +27,7 @@ __all__ = ["label_structure"]
 def label_structure(
     structure: AtomicStructure,
     settings: EspressoSettings,
-    reference: AtomicReference | None = None,
-    fit_basis: BasisSet | None = None,
+    fit_to: tuple[AtomicReference, BasisSet] | None = None,
 ) -> Label:
     """Compute the density of a crystal.
 
@@ -36,10 +37,8 @@ def label_structure(
         The crystal.
     settings
         How to compute.
-    reference
-        Spherical atoms from which the fit takes the difference; needed with a basis.
-    fit_basis
-        Basis of the fit; None leaves the fit out.
+    fit_to
+        Spherical atoms and the basis of the difference to them; None leaves the fit out.
 
     Raises
     ------
@@ -51,25 +50,13 @@ def label_structure(
     cpu, wall = time.thread_time(), time.perf_counter()
     crystal = as_crystal(structure, settings)
     run = run_scf(crystal, settings, on_grid=True)
-    check_converged(run, crystal.formula, settings)
+    check_converged(run, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
     if run.density is None or run.final is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density")
-    density = replace(run.density, kind=settings.kind())
-    error = density.integral() - crystal.n_electrons
-    if abs(error) > settings.charge_tolerance:
-        raise CalculationError(
-            f"{crystal.formula}: the density holds {crystal.n_electrons + error:.5f} electrons, "
-            f"expected {crystal.n_electrons:g} within {settings.charge_tolerance}"
-        )
-    fit = None
-    if fit_basis is not None and reference is not None:
-        fit = fit_waves(crystal, run.final.waves, reference, fit_basis, density.shape)
-    return Label(
-        density=density,
-        scf=_scf_info(run, settings),
-        fit=fit,
-        n_electrons=crystal.n_electrons,
-        integral_error=error,
+    scf = _scf_info(run, settings)
+    label = crystal_label(crystal, settings, run.density, run.final.waves, scf, fit_to)
+    return replace(
+        label,
         cpu_s=time.thread_time() - cpu + run.cpu_s,
         wall_s=time.perf_counter() - wall,
     )
@@ -78,8 +65,8 @@ def label_structure(
 def _scf_info(run: PwRun, settings: EspressoSettings) -> ScfInfo:
     return ScfInfo(
         energy_ev=run.energy_ev,
-        iterations=run.output.iterations,
-        fock_builds=run.output.h_psi_calls,
+        iterations=run.iterations,
+        fock_builds=run.hamiltonian_calls,
         n_orbitals=run.n_orbital_waves,
         cpu_s=run.cpu_s,
         wall_s=run.wall_s,

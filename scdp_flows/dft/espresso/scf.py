@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import subprocess
-import tempfile
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.espresso.files import RunFiles
 from scdp_flows.dft.espresso.input_text import input_text
 from scdp_flows.dft.espresso.output import parse_output
-from scdp_flows.errors import CalculationError, MissingDependencyError
+from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.output import PwOutput
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
-__all__ = ["PwRun", "check_converged", "require_program", "run_scf"]
+__all__ = ["PwRun", "run_scf"]
 
-_INPUT, _OUTPUT, _ERRORS = "pw.in", "pw.out", "pw.err"
-_TAIL = 400
+_INPUT = "pw.in"
+_PACKAGE = "quantum-espresso"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,32 +42,44 @@ class PwRun:
     """Most plane waves of an orbital; 0 if it did not converge."""
 
     @property
+    def converged(self) -> bool:
+        """Whether the threshold was met and the program ended well."""
+        return self.output.converged and self.final is not None
+
+    @property
+    def message(self) -> str | None:
+        """Why the program stopped; None if it ended well."""
+        return self.output.message
+
+    @property
+    def iterations(self) -> int:
+        """SCF cycles."""
+        return self.output.iterations
+
+    @property
+    def hamiltonian_calls(self) -> int:
+        """Applications of the Hamiltonian to a block of orbitals (``h_psi``)."""
+        return self.output.h_psi_calls
+
+    @property
+    def energies_ha(self) -> tuple[float, ...]:
+        """Total energy after each cycle, Hartree."""
+        return tuple(0.5 * energy for energy in self.output.energies_ry)
+
+    @property
     def energy_ha(self) -> float:
         """Last total energy, Hartree; NaN if there is none."""
-        energies = self.output.energies_ry
-        return 0.5 * energies[-1] if energies else float("nan")
+        return self.energies_ha[-1] if self.energies_ha else float("nan")
 
     @property
     def energy_ev(self) -> float:
         """Last total energy, eV; NaN if there is none."""
         return self.energy_ha * HARTREE_TO_EV
 
-
-def require_program(settings: EspressoSettings) -> list[str]:
-    """Return the words of the command.
-
-    Raises
-    ------
-    MissingDependencyError
-        If there is no such program.
-    """
-    words = shlex.split(settings.command)
-    if not words or shutil.which(words[0]) is None:
-        raise MissingDependencyError(
-            f"the program of command {settings.command!r} is not installed; on Debian and Ubuntu: "
-            "apt-get install quantum-espresso"
-        )
-    return words
+    @property
+    def moment(self) -> float | None:
+        """Total magnetic moment, Bohr magnetons per cell; None without spin."""
+        return self.output.magnetization
 
 
 def run_scf(
@@ -109,64 +111,21 @@ def run_scf(
     MissingDependencyError
         If the program is not installed.
     """
-    words = require_program(settings)
+    words = require_program(settings, _PACKAGE)
     text = input_text(crystal, settings, from_file=seed is not None, diago_thr_init=diago_thr_init)
-    with _scratch() as folder:
+    with scratch() as folder:
         files = RunFiles(folder)
         if seed is not None:
             files.write_seed(seed)
         (folder / _INPUT).write_text(text, encoding="utf-8")
-        wall = time.perf_counter()
-        cpu = _execute([*words, "-in", _INPUT], folder)
-        wall = time.perf_counter() - wall
-        output = parse_output((folder / _OUTPUT).read_text(encoding="utf-8", errors="replace"))
+        execution = execute([*words, "-in", _INPUT], folder)
+        output = parse_output(execution.text)
         good = output.converged
         return PwRun(
             output=output,
-            cpu_s=cpu,
-            wall_s=wall,
+            cpu_s=execution.cpu_s,
+            wall_s=execution.wall_s,
             final=files.read_seed() if good else None,
             density=files.read_density() if good and on_grid else None,
             n_orbital_waves=files.n_orbital_waves() if good else 0,
         )
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="scdp-pw-") as name:
-        yield Path(name)
-
-
-def _execute(words: list[str], folder: Path) -> float:
-    """Run a program with one thread and return the processor time that it and its children took."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with (folder / _OUTPUT).open("wb") as out, (folder / _ERRORS).open("wb") as err:
-        process = subprocess.Popen(  # noqa: S603 - the user's own command
-            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
-        )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:  # ours to end where we are interrupted
-            process.kill()
-            process.wait()
-            raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_utime + usage.ru_stime
-
-
-def check_converged(run: PwRun, formula: str, settings: EspressoSettings) -> None:
-    """Refuse a calculation that did not converge.
-
-    Raises
-    ------
-    CalculationError
-        If it did not, with what the program said.
-    """
-    if run.output.converged:
-        return
-    if run.output.message is not None:
-        raise CalculationError(f"{formula}: pw.x stopped: {run.output.message[:_TAIL]}")
-    raise CalculationError(
-        f"{formula}: not converged to {settings.conv_thr_ry} Ry in {run.output.iterations} cycles; "
-        "raise max_cycle, lower mixing_beta, or set a smearing if it is a metal"
-    )

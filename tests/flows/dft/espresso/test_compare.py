@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.atoms import atomic_reference, superposed_waves
-from scdp_flows.dft.espresso.compare import StartErrors, seeded_comparison
-from scdp_flows.errors import CalculationError, SettingsError
+from scdp_flows.dft.espresso.compare import seeded_comparison
+from scdp_flows.dft.plane_waves.atoms import atomic_reference
+from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.structure import Crystal
 
 
 @pytest.mark.requires("espresso")
@@ -44,19 +42,3 @@ def test_starts_in_order_with_their_errors(distorted: Structure, cheap: Espresso
 def test_names_with_a_meaning_are_refused(distorted: Structure, toy: EspressoSettings) -> None:
     with pytest.raises(SettingsError, match="exact"):
         seeded_comparison(distorted, toy, {"exact": None})  # type: ignore[dict-item]
-
-
-@pytest.mark.requires("espresso")
-def test_errors_of_a_known_density(converged: tuple[Crystal, EspressoSettings, Any]) -> None:
-    crystal, settings, run = converged
-    errors, exact = StartErrors(run), run.final.waves.components[0]
-    changed, place = exact.copy(), 5
-    changed[place] += 1e-3
-    square = ((run.final.waves.indices[place] @ run.final.waves.reciprocal) ** 2).sum()
-    expected = 2 * np.pi * crystal.volume_bohr * 1e-6 / square
-    assert errors.coulomb(changed) == pytest.approx(expected)
-    assert errors.nmae(exact) == 0.0
-    sad = superposed_waves(crystal, settings, run.final.waves.indices)
-    assert 5 < errors.nmae(sad) < 30
-    with pytest.raises(CalculationError, match="no density"):
-        StartErrors(replace(run, final=None))

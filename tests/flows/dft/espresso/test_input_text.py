@@ -9,7 +9,7 @@ from scdp_flows.dft.espresso.input_text import input_text
 
 if TYPE_CHECKING:
     from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
 
 def test_lengths_are_in_bohr(toy_crystal: Crystal, toy: EspressoSettings) -> None:

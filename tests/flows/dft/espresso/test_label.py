@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scdp_flows.dft.espresso.atoms import atomic_reference
 from scdp_flows.dft.espresso.label import label_structure
+from scdp_flows.dft.plane_waves.atoms import atomic_reference
 from scdp_models.basis.library import crystal_basis
 from scdp_models.density.evaluate import evaluate_on_grid
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.requires("espresso")
 def test_grid_and_fit_are_one_density(distorted: Structure, cheap: EspressoSettings) -> None:
-    label = label_structure(distorted, cheap, atomic_reference(cheap, [14]), crystal_basis([14]))
+    label = label_structure(distorted, cheap, (atomic_reference(cheap, [14]), crystal_basis([14])))
     assert label.fit is not None
     assert label.fit.info.nmae_percent is not None
     assert abs(label.integral_error) < 1e-9

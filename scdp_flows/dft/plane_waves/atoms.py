@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pymatgen.core import Element
 
-from scdp_flows.dft.espresso.wave_list import reciprocal_vectors
+from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors
 from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.pseudo import Pseudopotential
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.pseudo import Pseudopotential
+    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
+    from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_models.density.atomic import AtomicDensity, AtomicReference
 
 __all__ = ["atomic_reference", "form_factor", "given_reference", "superposed_waves"]
@@ -52,7 +52,7 @@ def form_factor(pseudo: Pseudopotential, lengths: NDArray[np.float64]) -> NDArra
     if pseudo.radii is None or pseudo.steps is None or pseudo.shells is None:
         raise SettingsError(
             f"the pseudopotential {pseudo.name} of {pseudo.symbol} holds no atomic density; give "
-            "the spherical atoms of the model by the field `reference` of EspressoCode"
+            "the spherical atoms of the model by the field `reference` of the code"
         )
     beyond = np.flatnonzero(pseudo.radii > _RADIUS)
     count = int(beyond[0]) + 1 if len(beyond) else len(pseudo.radii)
@@ -71,9 +71,9 @@ def form_factor(pseudo: Pseudopotential, lengths: NDArray[np.float64]) -> NDArra
 
 
 def superposed_waves(
-    crystal: Crystal, settings: EspressoSettings, indices: NDArray[np.int64]
+    crystal: Crystal, settings: PlaneWaveSettings, indices: NDArray[np.int64]
 ) -> NDArray[np.complex128]:
-    """Return the density from which ``pw.x`` starts by itself, scaled to the electron count.
+    """Return the density that Quantum ESPRESSO starts from, scaled to the electron count.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def superposed_waves(
     return np.asarray(total * (crystal.n_electrons / total[0].real / crystal.volume_bohr))
 
 
-def atomic_reference(settings: EspressoSettings, elements: Iterable[int]) -> AtomicReference:
+def atomic_reference(settings: PlaneWaveSettings, elements: Iterable[int]) -> AtomicReference:
     """Return the atoms of the pseudopotential files in s Gaussians.
 
     Labels, models and seeds all refer to these, so that what the Gaussians miss of the file's

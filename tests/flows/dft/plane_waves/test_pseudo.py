@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.pseudo import file_sha256, read_pseudopotential
+from scdp_flows.dft.plane_waves.pseudo import file_sha256, read_pseudopotential
 from scdp_flows.errors import DensityFormatError, SettingsError
 
 if TYPE_CHECKING:

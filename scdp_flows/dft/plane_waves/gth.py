@@ -98,7 +98,7 @@ def write_gth(
     Returns
     -------
     dict
-        Element → file name, for :class:`scdp_flows.dft.espresso.EspressoSettings`.
+        Element → file name, for :class:`scdp_flows.dft.plane_waves.settings.PlaneWaveSettings`.
 
     Raises
     ------

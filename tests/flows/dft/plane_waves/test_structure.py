@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.structure import as_crystal
+from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import SettingsError, StructureError
 
 if TYPE_CHECKING:

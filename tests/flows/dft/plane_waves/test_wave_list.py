@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.structure import Crystal
-from scdp_flows.dft.espresso.wave_list import places_of, reciprocal_vectors, wave_list
+from scdp_flows.dft.plane_waves.structure import Crystal
+from scdp_flows.dft.plane_waves.wave_list import places_of, reciprocal_vectors, wave_list
 from scdp_flows.io.espresso_waves import read_waves
 from scdp_flows.io.espresso_xml import read_schema
 from scdp_flows.units import BOHR_TO_ANGSTROM

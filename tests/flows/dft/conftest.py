@@ -10,13 +10,13 @@ from pymatgen.core import Lattice, Structure
 
 from scdp_flows.dft.espresso.inputs import EspressoSettings
 from scdp_flows.dft.espresso.scf import run_scf
-from scdp_flows.dft.espresso.structure import as_crystal
+from scdp_flows.dft.plane_waves.structure import as_crystal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scdp_flows.dft.espresso.scf import PwRun
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
 UPF = """<UPF version="2.0.1">
 <PP_HEADER element="{symbol} " pseudo_type="{kind}" is_paw="{paw}" z_valence="4.0E0"

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.atoms import (
+from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.plane_waves.atoms import (
     atomic_reference,
     form_factor,
     given_reference,
     superposed_waves,
 )
-from scdp_flows.dft.espresso.scf import run_scf
-from scdp_flows.dft.espresso.wave_list import reciprocal_vectors, wave_list
+from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors, wave_list
 from scdp_flows.errors import SettingsError
 from scdp_models.basis.shells import shell_charge
 
 if TYPE_CHECKING:
     from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
 
 def test_the_transform_of_a_gaussian(toy: EspressoSettings) -> None:

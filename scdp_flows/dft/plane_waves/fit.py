@@ -13,7 +13,7 @@ from scdp_flows.io.espresso_waves import waves_on_grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference

@@ -1,4 +1,4 @@
-"""Look at a crystal as ``pw.x`` does: lengths in bohr, valence electrons."""
+"""Look at a crystal as plane-wave codes do: lengths in bohr, valence electrons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scdp_flows.units import BOHR_TO_ANGSTROM
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.espresso.inputs import EspressoSettings
+    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.io.structures import AtomicStructure
 
 __all__ = ["Crystal", "as_crystal"]
@@ -52,7 +52,7 @@ class Crystal(NamedTuple):
         return float(abs(np.linalg.det(self.cell_bohr)))
 
 
-def as_crystal(structure: AtomicStructure, settings: EspressoSettings) -> Crystal:
+def as_crystal(structure: AtomicStructure, settings: PlaneWaveSettings) -> Crystal:
     """Check a structure and count its valence electrons.
 
     Raises
@@ -66,8 +66,8 @@ def as_crystal(structure: AtomicStructure, settings: EspressoSettings) -> Crysta
     numbers, positions, cell, pbc = as_arrays(structure)
     if cell is None or not all(pbc):
         raise StructureError(
-            f"{structure.formula} is not periodic in three directions; pw.x computes crystals: put "
-            "a molecule into a box, or use another code"
+            f"{structure.formula} is not periodic in three directions; {settings.program} computes "
+            "crystals: put a molecule into a box, or use another code"
         )
     crystal = Crystal(structure.formula, numbers, positions, cell, total_charge(structure), 0.0)
     valence = {p.symbol: p.n_electrons for p in settings.all_pseudopotentials(crystal.symbols)}

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from scdp_flows.dft.espresso.pool import run_many
+from scdp_flows.dft.plane_waves.pool import run_many
 from scdp_flows.errors import StructureError
 
 

@@ -14,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
 __all__ = ["places_of", "reciprocal_vectors", "wave_list"]
 
@@ -27,7 +27,7 @@ def reciprocal_vectors(cell_bohr: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(2 * np.pi * np.linalg.inv(cell_bohr).T)
 
 
-def wave_list(crystal: Crystal, settings: EspressoSettings) -> NDArray[np.int64]:
+def wave_list(crystal: Crystal, settings: PlaneWaveSettings) -> NDArray[np.int64]:
     """Return the Miller indices of a density, shape ``(n_waves, 3)``.
 
     Parameters

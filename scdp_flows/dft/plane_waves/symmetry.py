@@ -8,12 +8,12 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from scdp_flows.dft.espresso.wave_list import places_of
+from scdp_flows.dft.plane_waves.wave_list import places_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
 
 __all__ = ["space_group", "symmetrised"]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scdp_flows.dft.espresso.gth import gth_text, write_gth
 from scdp_flows.dft.espresso.inputs import EspressoSettings
 from scdp_flows.dft.espresso.scf import run_scf
-from scdp_flows.dft.espresso.structure import as_crystal
+from scdp_flows.dft.plane_waves.gth import gth_text, write_gth
+from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:

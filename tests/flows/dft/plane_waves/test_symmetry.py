@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.atoms import superposed_waves
-from scdp_flows.dft.espresso.structure import as_crystal
-from scdp_flows.dft.espresso.symmetry import space_group, symmetrised
-from scdp_flows.dft.espresso.wave_list import reciprocal_vectors, wave_list
+from scdp_flows.dft.plane_waves.atoms import superposed_waves
+from scdp_flows.dft.plane_waves.structure import as_crystal
+from scdp_flows.dft.plane_waves.symmetry import space_group, symmetrised
+from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors, wave_list
 from scdp_flows.io.espresso_waves import EspressoWaves
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.atoms import atomic_reference
-from scdp_flows.dft.espresso.fit import fit_shells, fit_waves
-from scdp_flows.dft.espresso.wave_list import reciprocal_vectors, wave_list
+from scdp_flows.dft.plane_waves.atoms import atomic_reference
+from scdp_flows.dft.plane_waves.fit import fit_shells, fit_waves
+from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors, wave_list
 from scdp_flows.io.espresso_waves import EspressoWaves
 from scdp_models.basis.library import crystal_basis
 from scdp_models.basis.shells import BasisSet, ElementBasis
@@ -18,7 +18,7 @@ from scdp_models.density.fourier import rho_g
 
 if TYPE_CHECKING:
     from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.structure import Crystal
+    from scdp_flows.dft.plane_waves.structure import Crystal
 
 
 @pytest.mark.parametrize("shift", [0, 1], ids=["half the waves", "all waves"])

@@ -1,0 +1,161 @@
+"""Converge one crystal from several starts and record what each was worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from scdp_flows.dft.base import ScfStart
+from scdp_flows.dft.plane_waves.program import ScfRun
+from scdp_flows.dft.plane_waves.seed import run_seeded
+from scdp_flows.errors import SettingsError
+from scdp_flows.io.espresso_waves import waves_on_grid
+from scdp_flows.units import HARTREE_TO_EV
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.plane_waves.seed import Calculation, SeededRun
+    from scdp_flows.io.espresso_waves import EspressoWaves
+
+__all__ = ["StartErrors", "check_names", "compared_starts"]
+
+R = TypeVar("R", bound=ScfRun)
+S = TypeVar("S")
+
+
+class StartErrors:
+    """Measure densities against a converged one.
+
+    Parameters
+    ----------
+    waves
+        The converged density.
+    shape
+        Grid on which the NMAE is taken.
+    """
+
+    def __init__(self, waves: EspressoWaves, shape: tuple[int, int, int]) -> None:
+        self.waves, self._shape = waves, shape
+        squares = ((waves.indices @ waves.reciprocal) ** 2).sum(axis=1)
+        self._kernel = np.divide(4 * np.pi, squares, out=np.zeros_like(squares), where=squares > 0)
+        self._volume = (2 * np.pi) ** 3 / abs(np.linalg.det(waves.reciprocal))
+        self._norm = np.abs(waves_on_grid(waves, waves.components[0], shape)).sum()
+
+    def nmae(self, coefficients: NDArray[np.complex128]) -> float:
+        """Return the NMAE in percent of waves ``(n_waves,)`` in e/bohr^3."""
+        missed = coefficients - self.waves.components[0]
+        return 100 * float(
+            np.abs(waves_on_grid(self.waves, missed, self._shape)).sum() / self._norm
+        )
+
+    def coulomb(self, coefficients: NDArray[np.complex128]) -> float:
+        """Return (d|d)/2 of the error d in Hartree per cell."""
+        missed = np.abs(coefficients - self.waves.components[0]) ** 2
+        both = 2.0 if self.waves.is_half else 1.0
+        return float(0.5 * both * self._volume * (self._kernel @ missed))
+
+    def added(self, start: ScfStart, coefficients: NDArray[np.complex128]) -> ScfStart:
+        """Return a record with the errors of its density filled in."""
+        return replace(
+            start,
+            nmae_percent=self.nmae(coefficients),
+            coulomb_error_ha=self.coulomb(coefficients),
+        )
+
+
+def check_names(names: Mapping[str, object]) -> None:
+    """Refuse densities whose name has a meaning in the records.
+
+    Raises
+    ------
+    SettingsError
+        If a density is named ``"default"`` or ``"exact"``.
+    """
+    taken = {"default", "exact"} & set(names)
+    if taken:
+        raise SettingsError(f"densities are named {sorted(taken)}; these names have a meaning")
+
+
+def compared_starts(
+    calculation: Calculation[R, S],
+    default: R,
+    seeds: Mapping[str, Callable[[], S]],
+    errors: StartErrors,
+    waves_of: Callable[[S], EspressoWaves],
+) -> list[ScfStart]:
+    """Converge a crystal from each seed, and record the default calculation beside them.
+
+    Parameters
+    ----------
+    calculation
+        What to compute.
+    default
+        The calculation from the program's own guess.
+    seeds
+        Name → what makes a seed, or raises CalculationError.
+    errors
+        Measure against the converged density.
+    waves_of
+        Gives the density of a seed.
+
+    Returns
+    -------
+    list of ScfStart
+        ``"default"`` first, then `seeds` in their order. What they call Fock builds are
+        applications of the Hamiltonian to orbitals.
+    """
+    starts = [_default_start(default)]
+    for name, make_seed in seeds.items():
+        run = run_seeded(calculation, make_seed, default=default)
+        start = _seeded_start(name, run, default)
+        if run.seed is not None:
+            waves = waves_of(run.seed)
+            if np.array_equal(waves.indices, errors.waves.indices):
+                start = errors.added(start, waves.components[0])
+        starts.append(start)
+    return starts
+
+
+def _default_start(run: ScfRun) -> ScfStart:
+    return ScfStart(
+        start="default",
+        seed_used=False,
+        fallback_reason=None,
+        converged=run.converged,
+        iterations=run.iterations,
+        fock_builds=run.hamiltonian_calls,
+        energy_ha=run.energy_ha,
+        energy_ev=run.energy_ha * HARTREE_TO_EV,
+        cpu_s=run.cpu_s,
+        wall_s=run.wall_s,
+        energy_difference_ha=0.0,
+        energies_ha=run.energies_ha,
+    )
+
+
+def _seeded_start(name: str, seeded: SeededRun[R, S], default: ScfRun) -> ScfStart:
+    """Record a seeded run; what a discarded attempt cost is added."""
+    runs = [seeded.result]
+    if seeded.fallback_reason is not None and seeded.attempt is not None:
+        runs.insert(0, seeded.attempt)
+    result = seeded.result
+    return ScfStart(
+        start=name,
+        seed_used=seeded.fallback_reason is None,
+        fallback_reason=seeded.fallback_reason,
+        converged=result.converged,
+        iterations=sum(run.iterations for run in runs),
+        fock_builds=sum(run.hamiltonian_calls for run in runs),
+        energy_ha=result.energy_ha,
+        energy_ev=result.energy_ha * HARTREE_TO_EV,
+        cpu_s=sum(run.cpu_s for run in runs) + seeded.seed_cpu_s,
+        wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
+        seed_cpu_s=seeded.seed_cpu_s,
+        energy_difference_ha=result.energy_ha - default.energy_ha,
+        energies_ha=tuple(energy for run in runs for energy in run.energies_ha),
+    )

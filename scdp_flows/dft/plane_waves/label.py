@@ -1,0 +1,67 @@
+"""Make a label of a converged crystal: check its density and fit it by Gaussian shells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scdp_flows.dft.base import Label
+from scdp_flows.dft.plane_waves.fit import fit_waves
+from scdp_flows.errors import CalculationError
+
+if TYPE_CHECKING:
+    from scdp_flows.density import ChargeDensity
+    from scdp_flows.dft.base import ScfInfo
+    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
+    from scdp_flows.dft.plane_waves.structure import Crystal
+    from scdp_flows.io.espresso_waves import EspressoWaves
+    from scdp_models.basis.shells import BasisSet
+    from scdp_models.density.atomic import AtomicReference
+
+__all__ = ["crystal_label"]
+
+
+def crystal_label(
+    crystal: Crystal,
+    settings: PlaneWaveSettings,
+    density: ChargeDensity,
+    waves: EspressoWaves,
+    scf: ScfInfo,
+    fit_to: tuple[AtomicReference, BasisSet] | None,
+) -> Label:
+    """Check a density, fit it, and return it as a label; its times are those of the calculation.
+
+    Parameters
+    ----------
+    crystal, settings
+        What was computed, and how.
+    density
+        On the grid of the program.
+    waves
+        The same as waves.
+    scf
+        How the calculation went.
+    fit_to
+        Spherical atoms and the basis of the difference to them; None leaves the fit out.
+
+    Raises
+    ------
+    CalculationError
+        If the density does not hold the electrons.
+    """
+    error = density.integral() - crystal.n_electrons
+    if abs(error) > settings.charge_tolerance:
+        raise CalculationError(
+            f"{crystal.formula}: the density holds {crystal.n_electrons + error:.5f} electrons, "
+            f"expected {crystal.n_electrons:g} within {settings.charge_tolerance}"
+        )
+    fit = None if fit_to is None else fit_waves(crystal, waves, *fit_to, density.shape)
+    return Label(
+        density=replace(density, kind=settings.kind()),
+        scf=scf,
+        fit=fit,
+        n_electrons=crystal.n_electrons,
+        integral_error=error,
+        cpu_s=scf.cpu_s,
+        wall_s=scf.wall_s,
+    )

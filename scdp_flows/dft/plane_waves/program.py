@@ -1,0 +1,159 @@
+"""Run a program in a folder of its own and count its processor time."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from scdp_flows.errors import CalculationError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
+
+__all__ = ["Execution", "ScfRun", "check_converged", "execute", "require_program", "scratch"]
+
+OUTPUT, ERRORS = "scdp.out", "scdp.err"
+_TAIL = 400
+
+
+class ScfRun(Protocol):
+    """What all codes tell of one self-consistent calculation."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the threshold was met and the program ended well."""
+
+    @property
+    def message(self) -> str | None:
+        """Why the program stopped; None if it ended well."""
+
+    @property
+    def iterations(self) -> int:
+        """SCF cycles."""
+
+    @property
+    def hamiltonian_calls(self) -> int:
+        """Work: applications of the Hamiltonian to orbitals, as the code counts them."""
+
+    @property
+    def energies_ha(self) -> tuple[float, ...]:
+        """Total energy after each cycle, Hartree."""
+
+    @property
+    def energy_ha(self) -> float:
+        """Last total energy, Hartree; NaN if there is none."""
+
+    @property
+    def moment(self) -> float | None:
+        """Total magnetic moment, Bohr magnetons per cell; None without spin."""
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the whole program, s."""
+
+    @property
+    def wall_s(self) -> float:
+        """Elapsed time of the whole program, s."""
+
+
+class Execution(NamedTuple):
+    """One run of a program."""
+
+    text: str
+    """What it printed."""
+    cpu_s: float
+    """Processor time of the program and its children, s."""
+    wall_s: float
+    """Elapsed time, s."""
+
+
+def require_program(settings: PlaneWaveSettings, package: str) -> list[str]:
+    """Return the words of the command.
+
+    Parameters
+    ----------
+    settings
+        Name the command.
+    package
+        Of Debian, for the message.
+
+    Raises
+    ------
+    MissingDependencyError
+        If there is no such program.
+    """
+    words = shlex.split(settings.command)
+    if not words or shutil.which(words[0]) is None:
+        raise MissingDependencyError(
+            f"the program of command {settings.command!r} is not installed; on Debian and Ubuntu: "
+            f"apt-get install {package}"
+        )
+    return words
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give an empty folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="scdp-pw-") as name:
+        yield Path(name)
+
+
+def execute(words: list[str], folder: Path) -> Execution:
+    """Run a program with one thread in a folder.
+
+    Parameters
+    ----------
+    words
+        The command.
+    folder
+        Where.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    wall = time.perf_counter()
+    with (folder / OUTPUT).open("wb") as out, (folder / ERRORS).open("wb") as err:
+        process = subprocess.Popen(  # noqa: S603 - the user's own command
+            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # ours to end where we are interrupted
+            process.kill()
+            process.wait()
+            raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    text = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+    return Execution(text, usage.ru_utime + usage.ru_stime, time.perf_counter() - wall)
+
+
+def check_converged(run: ScfRun, formula: str, program: str, threshold: str) -> None:
+    """Refuse a calculation that did not converge.
+
+    Parameters
+    ----------
+    run
+        The calculation.
+    formula, program, threshold
+        For the message.
+
+    Raises
+    ------
+    CalculationError
+        If it did not, with what the program said.
+    """
+    if run.converged:
+        return
+    if run.message is not None:
+        raise CalculationError(f"{formula}: {program} stopped: {run.message[:_TAIL]}")
+    raise CalculationError(
+        f"{formula}: not converged to {threshold} in {run.iterations} cycles; raise max_cycle, "
+        "mix less, or set a smearing if it is a metal"
+    )

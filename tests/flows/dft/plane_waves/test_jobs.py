@@ -1,0 +1,32 @@
+"""What all plane-wave codes do alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scdp_flows.dft.espresso import EspressoCode
+from scdp_flows.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule, Structure
+
+    from scdp_flows.dft.espresso.inputs import EspressoSettings
+
+
+def test_given_atoms_win_over_those_of_the_files(toy: EspressoSettings) -> None:
+    own = EspressoCode(toy).atomic_reference([14])
+    renamed = {**own.to_dict(), "name": "mine"}
+    assert EspressoCode(toy, reference=renamed).atomic_reference([14]).name == "mine"
+
+
+def test_densities_for_each_structure(silicon: Structure, toy: EspressoSettings) -> None:
+    with pytest.raises(SettingsError, match="2 structures but 1 mappings"):
+        list(EspressoCode(toy).compare_starts_many([silicon, silicon], [{}]))
+
+
+def test_failures_come_as_outcomes(water: Molecule, toy: EspressoSettings) -> None:
+    (outcome,) = EspressoCode(toy).label_many([water], n_processes=1)
+    assert outcome.value is None
+    assert "pw.x computes crystals" in str(outcome.error)
