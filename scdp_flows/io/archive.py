@@ -13,10 +13,11 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, NamedTuple
+from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.compression import open_binary
+from scdp_flows.io.compression import DECODE_ERRORS, open_binary
 from scdp_flows.io.density_names import density_promise, is_beside_density
 from scdp_flows.io.reading import COPY_ANEW, format_errors
 
@@ -31,6 +32,16 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _PIECE = 2**20
 _SYMLINK = 0o120000
 _ENCRYPTED = 1
+# What is wrong with one member, or with the archive around it.
+_DAMAGE = (*DECODE_ERRORS, tarfile.TarError, zipfile.BadZipFile)
+
+# Headers that hold a long name or attributes, which tarfile reads into memory as a whole.
+_LONG_HEADERS = frozenset((
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+))  # fmt: skip
+_LONGEST_HEADER = 2**16
+_ENDLESS = "grows without end when decompressed"
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class ArchiveLimits:
     """What an archive may hold whatever its own size."""
     n_members: int = 10_000_000
     """Most members."""
+    beside_bytes: int = 2**34
+    """Most bytes of the small files that densities need beside them, which stay until the end."""
 
     def total(self, archive_bytes: int) -> int:
         """Return how many bytes an archive of a size may hold."""
@@ -90,7 +103,9 @@ def iterate_members(
 ) -> Iterator[ArchiveMember]:
     """Yield the densities of an archive, judged by their names.
 
-    A first pass takes the small files that densities need beside them; the second the densities.
+    A first pass goes through everything, so that nothing is taken of an archive which is cut or
+    whose checksum is wrong, and takes the small files that densities need beside them; the second
+    takes the densities.
 
     Parameters
     ----------
@@ -104,11 +119,17 @@ def iterate_members(
     Raises
     ------
     DensityFormatError
-        If the archive is missing, damaged or exceeds the limits; members before are yielded.
+        If the archive is missing, damaged or exceeds the limits; nothing is yielded then. What is
+        wrong with a single member is yielded with it.
     """
     bounds = limits or ArchiveLimits()
+    left = bounds.beside_bytes
     for entry in _entries(path, bounds):
         if is_beside_density(PurePosixPath(entry.name).name) and entry.problem is None:
+            left -= entry.size
+            if left < 0:
+                problem = f"is beyond {bounds.beside_bytes} bytes of files beside densities"
+                raise _refusal(path, entry.name, problem)
             _copy(entry, scratch, str(path))
     for entry in _entries(path, bounds):
         if density_promise(PurePosixPath(entry.name).name) == "no":
@@ -131,7 +152,7 @@ def _entries(path: str | os.PathLike[str], limits: ArchiveLimits) -> Iterator[_E
         with Path(path).open("rb") as stream:
             is_zip = stream.read(4) == _ZIP_MAGIC
         try:
-            entries = _zip_entries(path) if is_zip else _tar_entries(path, limits)
+            entries = _zip_entries(path, limits) if is_zip else _tar_entries(path, limits)
             for number, entry in enumerate(entries):
                 if number >= limits.n_members:
                     raise _refusal(path, entry.name, f"is beyond {limits.n_members} members")
@@ -152,7 +173,10 @@ def _tar_entries(path: str | os.PathLike[str], limits: ArchiveLimits) -> Iterato
         start, magic = _TAR_MAGIC
         is_plain = plain.read(512)[start : start + len(magic)] == magic
     with _opened_tar(path, limits, is_plain=is_plain) as archive:
-        for info in archive:
+        while (info := archive.next()) is not None:
+            # Otherwise they are kept: a million empty members of some kilobytes cost a gigabyte.
+            archive.members.clear()  # type: ignore[attr-defined] # no stub has it
+            archive.pax_headers = {}
             if info.isdir():
                 continue
             # Sparse members announce sizes that they do not have.
@@ -168,13 +192,45 @@ def _opened_tar(
 ) -> Iterator[tarfile.TarFile]:
     """Open a tar archive: plain ones are sought in, compressed ones read from end to end."""
     if is_plain:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(path, "r:", tarinfo=_StrictTarInfo) as archive:
             yield archive
         return
     with open_binary(path) as stream:
         bounded = _BoundedStream(stream, limits.total(Path(path).stat().st_size), str(path))
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload] # it only reads
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_StrictTarInfo) as archive:  # type: ignore[call-overload] # it only reads
             yield archive
+        # The checksum of a compressed file stands at its end, behind the end of the archive.
+        while bounded.read(_PIECE):
+            pass
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Refuse headers that tarfile takes for the end of the archive, or that cost much memory."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """Read the next header; only two empty blocks are the end."""
+        place = tarfile.offset
+        try:
+            return super().fromtarfile(tarfile)
+        except EOFHeaderError:
+            raise
+        except HeaderError as error:
+            raise ReadError(f"byte {place}: {error}") from error
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read the fields of a header."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _LONG_HEADERS and found.size > _LONGEST_HEADER:
+            raise ReadError(f"a name or attribute of {found.size} bytes")
+        if found.type == tarfile.GNUTYPE_SPARSE:
+            raise ReadError("a sparse member")
+        return found
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        # The list of holes of a newer sparse member is as long as somebody wants it to be.
+        raise ReadError("a sparse member")
 
 
 class _BoundedStream:
@@ -191,19 +247,24 @@ class _BoundedStream:
         self._left -= len(content)
         if self._left < 0:
             raise DensityFormatError(
-                "grows without end when decompressed",
+                _ENDLESS,
                 file=self._file,
                 fix="decompress it yourself if you trust it",
             )
         return content
 
 
-def _zip_entries(path: str | os.PathLike[str]) -> Iterator[_Entry]:
+def _zip_entries(path: str | os.PathLike[str], limits: ArchiveLimits) -> Iterator[_Entry]:
     """Go through a zip archive."""
+    left = limits.total(Path(path).stat().st_size)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
+            # Members may overlap, so that a small archive is a large one many times over.
+            left -= info.file_size
+            if left < 0:
+                raise _refusal(path, info.filename, _ENDLESS)
             problem = None
             if (info.external_attr >> 16) & 0o170000 == _SYMLINK:
                 problem = "is a link"
@@ -235,7 +296,7 @@ def _copy(entry: _Entry, scratch: Path, archive: str) -> Path:
             shutil.copyfileobj(entry.stream, stream, _PIECE)
     except FileExistsError:
         raise _refusal(archive, entry.name, "occurs twice") from None
-    except OSError as error:
+    except _DAMAGE as error:
         target.unlink(missing_ok=True)
         raise _refusal(archive, entry.name, f"cannot be copied ({error})") from error
     if target.stat().st_size != entry.size:

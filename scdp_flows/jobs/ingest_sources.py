@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scdp_flows.errors import DatasetError, DensityFormatError, ScdpFlowsError
 from scdp_flows.io.archive import is_archive, iterate_members
@@ -15,6 +14,8 @@ from scdp_flows.jobs.ingest_items import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from scdp_flows.io.archive import ArchiveMember
 
 __all__ = ["find_files", "offers_of"]
 
@@ -76,7 +77,8 @@ def offers_of(path: Path, scratch: Path, *, format: str | None = None) -> Iterat
     """
     try:
         if format is None and is_archive(path):
-            yield from _archive_offers(path, scratch)
+            stamp = _stamp(path)
+            yield from _archive_offers(path, scratch, name=str(path), stamp=stamp, may_nest=True)
             return
         yield from _file_offers(path, str(path), _stamp(path), format=format)
     except (ScdpFlowsError, OSError) as error:
@@ -107,27 +109,51 @@ def _file_offers(
         yield Offer(f"{name}[{index}]", f"{stamp}[{index}]", path, index, is_copy=is_last)
 
 
-def _archive_offers(path: Path, scratch: Path, prefix: str = "") -> Iterator[Offer]:
+def _archive_offers(
+    path: Path, scratch: Path, *, name: str, stamp: str, may_nest: bool
+) -> Iterator[Offer]:
     """Yield the densities of an archive, and of archives in it."""
-    stamp = _stamp(path)
-    nested: deque[tuple[Path, str]] = deque()
-    for number, member in enumerate(iterate_members(path, _fresh(scratch, prefix or path.name))):
-        name = f"{prefix or path}:{member.name}"
-        key = f"{stamp}:{number}:{member.name}"
-        if member.path is None:
-            yield Offer(name, key, error=member.error)
-            continue
-        promise = density_promise(member.path.name)
-        if not prefix and is_archive(member.path):
-            nested.append((member.path, name))
-        elif promise == "sure" or _has_known_format(member.path):
-            yield from _file_offers(member.path, name, key, format=None, is_copy=True)
+    is_empty = True
+    for number, member in enumerate(iterate_members(path, _fresh(scratch, path.name))):
+        place = _Place(f"{name}:{member.name}", f"{stamp}:{number}:{member.name}")
+        for offer in _member_offers(member, place, scratch, may_nest=may_nest):
+            is_empty = False
+            yield offer
+    if is_empty:
+        raise DensityFormatError(
+            "holds nothing that could be a density",
+            file=name,
+            fix="members are chosen by names such as CHGCAR, 1.cube or mp-1.json; rename them or "
+            "unpack the archive",
+        )
+
+
+class _Place(NamedTuple):
+    """Where a member of an archive is."""
+
+    name: str
+    stamp: str
+
+
+def _member_offers(
+    member: ArchiveMember, place: _Place, scratch: Path, *, may_nest: bool
+) -> Iterator[Offer]:
+    """Yield the densities of a member; what is wrong with it says nothing against the others."""
+    copy, (name, stamp) = member.path, place
+    if copy is None:
+        yield Offer(name, stamp, error=member.error)
+        return
+    try:
+        if may_nest and is_archive(copy):
+            yield from _archive_offers(copy, scratch, name=name, stamp=stamp, may_nest=False)
+            copy.unlink(missing_ok=True)
+        elif density_promise(copy.name) == "sure" or _has_known_format(copy):
+            yield from _file_offers(copy, name, stamp, format=None, is_copy=True)
         else:
-            member.path.unlink()
-        while nested:
-            inner, inner_name = nested.popleft()
-            yield from _archive_offers(inner, scratch, inner_name)
-            inner.unlink(missing_ok=True)
+            copy.unlink()
+    except ScdpFlowsError as error:
+        copy.unlink(missing_ok=True)
+        yield Offer(name, stamp, error=error)
 
 
 def _fresh(scratch: Path, name: str) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import pickle
 import shutil
 import tarfile
+import zipfile
 from typing import TYPE_CHECKING
 
 import lz4.frame
@@ -12,10 +14,13 @@ import numpy as np
 import pytest
 
 from scdp_flows.errors import DatasetError
+from scdp_flows.jobs.ingest_items import IngestRules, prepare
 from scdp_flows.jobs.ingest_sources import find_files, offers_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_KIND = {"pseudopotential": "paw-pbe", "functional": "PBE", "basis": "268eV"}
 
 
 @pytest.fixture
@@ -98,3 +103,28 @@ def test_what_cannot_be_opened_is_offered_with_its_error(tmp_path: Path) -> None
     assert "expected one of the formats" in str(offer.error)
     (missing,) = offers_of(tmp_path / "absent", tmp_path)
     assert missing.error is not None
+
+
+def test_bad_members_say_nothing_against_others(data: Path, tmp_path: Path) -> None:
+    good = (data / "vasp" / "Fe2_cubic_CHGCAR.gz").read_bytes()
+    inner = _tar(tmp_path / "inner", {"CHGCAR": good}).read_bytes()
+    members = {
+        "1/CHGCAR.gz": good[:10],
+        "2.chgcar.lz4": lz4.frame.compress(inner[:700]),
+        "3.chgcar.lz4": lz4.frame.compress(inner),
+        "4/CHGCAR.gz": good,
+    }
+    offers = list(offers_of(_tar(tmp_path / "x.tar", members), tmp_path / "scratch"))
+    assert [offer.error is None for offer in offers] == [False, False, True, True]
+    again = offers_of(tmp_path / "x.tar", tmp_path / "again")
+    assert [offer.fingerprint for offer in again] == [offer.fingerprint for offer in offers]
+
+
+def test_pickles_in_archives_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", density=np.array([{}], dtype=object))
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+    (objects,) = offers_of(tmp_path / "x.npz", tmp_path / "scratch")
+    assert "pickled" in str(objects.error or prepare(objects, IngestRules(_KIND)))
+    (nothing,) = offers_of(tmp_path / "model.zip", tmp_path / "scratch")
+    assert "holds nothing that could be a density" in str(nothing.error)
