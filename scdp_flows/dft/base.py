@@ -167,6 +167,12 @@ class ScfStart:
     """Orbital gradient norm after each cycle, Hartree."""
     energies_ha: tuple[float, ...] = ()
     """Total energy after each cycle, Hartree."""
+    fock_cpu_s: float | None = None
+    """Processor time of one Fock build, s; None where the code does not tell."""
+    moment: float | None = None
+    """Magnetic moment of the converged state, Bohr magnetons; None for closed shells."""
+    force_difference_ev_ang: float | None = None
+    """Largest difference of a force component to that of the default start, eV/Å."""
     predictor: str | None = None
     """Who made the density; filled in by the caller."""
     model_id: str | None = None
@@ -243,6 +249,28 @@ class DftCode(MSONable, ABC):
         n_processes
             How many at a time; all cores when None.
         """
+
+    def seeded_only_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, StartDensity]],
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        """Converge structures from the given densities and nothing else, as in daily work.
+
+        Codes that cannot leave out what they compare with run it all the same.
+
+        Parameters
+        ----------
+        structures
+            What to compute.
+        densities
+            For each structure, name → starting density.
+        n_processes
+            How many at a time; all cores when None.
+        """
+        yield from self.compare_starts_many(structures, densities, n_processes=n_processes)
 
     @abstractmethod
     def seeded_comparison(

@@ -50,6 +50,17 @@ class StartRecord(ScdpPart):
     seed_cpu_s: float = Field(
         default=0.0, ge=0, description="Processor time of prediction and seed in s."
     )
+    fock_cpu_s: float | None = Field(
+        default=None, ge=0, description="Processor time of one Fock build in s."
+    )
+    moment: float | None = Field(
+        default=None, description="Magnetic moment of the converged state in Bohr magnetons."
+    )
+    force_difference_ev_ang: float | None = Field(
+        default=None,
+        ge=0,
+        description="Largest difference of a force component to the default start in eV/Å.",
+    )
     gradient_norms: list[float] = Field(
         default_factory=list, description="Orbital gradient norm per iteration in Ha."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from scdp_flows.dft.base import ScfStart, SpinDensities
 from scdp_flows.dft.pyscf.auxiliary import coulomb_error, to_auxmol
 from scdp_flows.dft.pyscf.fock import fock_of_density_matrix
-from scdp_flows.dft.pyscf.molecule import build_molecule
+from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
 from scdp_flows.dft.pyscf.seed import checked_start, density_start, run_seeded
 from scdp_flows.errors import SettingsError
-from scdp_flows.units import HARTREE_TO_EV
+from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +28,23 @@ if TYPE_CHECKING:
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["StartErrors", "seeded_comparison"]
+__all__ = ["Comparison", "StartErrors", "seeded_comparison", "seeded_starts"]
 
 _BLOCK = 36 * 56
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Say what is compared, and how."""
+
+    conv_tol_ha: float = 1e-9
+    """Convergence threshold of all calculations, Hartree."""
+    grid_level: int = 0
+    """Grid of the first potential; see :func:`scdp_flows.dft.pyscf.seed.seed_density_matrix`."""
+    exact: bool = True
+    """Whether to start from the converged density too, by the same route: the best possible."""
+    forces: bool = False
+    """Whether to compare forces, which cost as much as several Fock builds."""
 
 
 class StartErrors:
@@ -100,10 +114,7 @@ def seeded_comparison(
     structure: AtomicStructure,
     settings: PyscfSettings,
     densities: Mapping[str, StartDensity],
-    *,
-    conv_tol_ha: float = 1e-9,
-    grid_level: int = 1,
-    exact: bool = True,
+    how: Comparison = Comparison(),
 ) -> list[ScfStart]:
     """Converge a molecule from the default guess, from each density, and from the exact one.
 
@@ -117,12 +128,8 @@ def seeded_comparison(
         How to compute.
     densities
         Name → total density to start from; for open shells with the spin density.
-    conv_tol_ha
-        Convergence threshold of all calculations, Hartree.
-    grid_level
-        Grid of the first potential; see :func:`scdp_flows.dft.pyscf.seed.seed_density_matrix`.
-    exact
-        Whether to start from the converged density too, by the same route: the best possible.
+    how
+        Threshold, grid, and what else is compared.
 
     Returns
     -------
@@ -142,23 +149,62 @@ def seeded_comparison(
     if taken:
         raise SettingsError(f"densities are named {sorted(taken)}; these names have a meaning")
     mol = build_molecule(structure, settings)
-    default = run_scf(mol, settings, conv_tol_ha=conv_tol_ha)
-    check_converged(default, structure.formula, conv_tol_ha)
+    default = run_scf(mol, settings, conv_tol_ha=how.conv_tol_ha)
+    check_converged(default, structure.formula, how.conv_tol_ha)
     errors = StartErrors(default)
+    forces = _forces(default) if how.forces else None
     starts = [_default_start(default, errors)]
     for name, density in densities.items():
-        make = density_start(mol, density, grid_level=grid_level)
-        run = run_seeded(mol, settings, make, conv_tol_ha=conv_tol_ha, default=default)
-        start = _start(name, run, default, errors)
+        make = density_start(mol, density, grid_level=how.grid_level)
+        run = run_seeded(mol, settings, make, conv_tol_ha=how.conv_tol_ha, default=default)
+        start = _compared(_start(name, run), run, default, errors, forces=forces)
         # What was refused before it became a start (periodic, say) may not be measurable.
         if run.dm0 is not None:
             total = density.total if isinstance(density, SpinDensities) else density
             nmae, coulomb = errors.nmae(total), errors.coulomb(total)
             start = replace(start, nmae_percent=nmae, coulomb_error_ha=coulomb)
         starts.append(start)
-    if exact:
-        starts.append(_exact_start(mol, settings, default, errors, grid_level=grid_level))
+    if how.exact:
+        run = _from_converged(mol, settings, default, grid_level=how.grid_level)
+        start = _compared(_start("exact", run), run, default, errors, forces=forces)
+        known = run.dm0 is not None
+        starts.append(replace(start, nmae_percent=0.0, coulomb_error_ha=0.0) if known else start)
     return starts
+
+
+def seeded_starts(
+    structure: AtomicStructure,
+    settings: PyscfSettings,
+    densities: Mapping[str, StartDensity],
+    how: Comparison = Comparison(),
+) -> list[ScfStart]:
+    """Converge a molecule from each density, without anything to compare with.
+
+    Parameters
+    ----------
+    structure, settings, densities
+        As in :func:`seeded_comparison`.
+    how
+        Threshold and grid.
+
+    Raises
+    ------
+    StructureError
+        If the molecule cannot be computed.
+    """
+    mol = build_molecule(structure, settings)
+    return [
+        _start(
+            name,
+            run_seeded(
+                mol,
+                settings,
+                density_start(mol, density, grid_level=how.grid_level),
+                conv_tol_ha=how.conv_tol_ha,
+            ),
+        )
+        for name, density in densities.items()
+    ]
 
 
 def _both_spins(dm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,10 +230,12 @@ def _default_start(run: ScfRun, errors: StartErrors) -> ScfStart:
         coulomb_error_ha=errors.coulomb_of_matrix(dm),
         gradient_norms=run.gradient_norms,
         energies_ha=run.energies_ha,
+        fock_cpu_s=run.fock_cpu_s,
+        moment=_moment(run),
     )
 
 
-def _start(name: str, seeded: SeededRun, default: ScfRun, errors: StartErrors) -> ScfStart:
+def _start(name: str, seeded: SeededRun) -> ScfStart:
     """Record a seeded run; what a discarded attempt cost is added."""
     runs = [seeded.result]
     if seeded.fallback_reason is not None and seeded.attempt is not None:
@@ -205,22 +253,54 @@ def _start(name: str, seeded: SeededRun, default: ScfRun, errors: StartErrors) -
         cpu_s=sum(run.cpu_s for run in runs) + seeded.seed_cpu_s,
         wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
         seed_cpu_s=seeded.seed_cpu_s,
-        energy_difference_ha=result.energy_ha - default.energy_ha,
-        nmae_dm0_percent=None if dm0 is None else errors.nmae_of_matrix(_both_spins(dm0)),
         gradient_norms=tuple(g for run in runs for g in run.gradient_norms),
         energies_ha=tuple(e for run in runs for e in run.energies_ha),
+        fock_cpu_s=result.fock_cpu_s,
+        moment=_moment(result),
     )
 
 
-def _exact_start(
-    mol: Any, settings: PyscfSettings, default: ScfRun, errors: StartErrors, *, grid_level: int
+def _compared(
+    start: ScfStart,
+    seeded: SeededRun,
+    default: ScfRun,
+    errors: StartErrors,
+    *,
+    forces: NDArray[np.float64] | None,
 ) -> ScfStart:
+    """Add in what a seeded run differs from the default one."""
+    dm0, moved = seeded.dm0, None
+    if forces is not None:
+        moved = float(abs(_forces(seeded.result) - forces).max())
+    return replace(
+        start,
+        energy_difference_ha=seeded.result.energy_ha - default.energy_ha,
+        nmae_dm0_percent=None if dm0 is None else errors.nmae_of_matrix(_both_spins(dm0)),
+        force_difference_ev_ang=moved,
+    )
+
+
+def _forces(run: ScfRun) -> NDArray[np.float64]:
+    """Return the forces, shape ``(n_atoms, 3)``, eV/Å."""
+    with quiet_pyscf():
+        gradients = run.mf.nuc_grad_method().kernel()
+    return np.asarray(gradients) * (-HARTREE_TO_EV / BOHR_TO_ANGSTROM)
+
+
+def _moment(run: ScfRun) -> float | None:
+    """Return the spin moment in Bohr magnetons, which holds for a whole molecule."""
+    spin_dm = run.spin_dm
+    return None if spin_dm is None else float(np.vdot(spin_dm, run.mf.get_ovlp()))
+
+
+def _from_converged(
+    mol: Any, settings: PyscfSettings, default: ScfRun, *, grid_level: int
+) -> SeededRun:
     """Start from the converged density by the route of all densities."""
     dm = np.asarray(default.mf.make_rdm1())
 
     def make(mf: Any) -> NDArray[np.float64]:
         return checked_start(mol, mf, fock_of_density_matrix(mf, dm, grid_level=grid_level))
 
-    run = run_seeded(mol, settings, make, conv_tol_ha=float(default.mf.conv_tol), default=default)
-    start = _start("exact", run, default, errors)
-    return start if run.dm0 is None else replace(start, nmae_percent=0.0, coulomb_error_ha=0.0)
+    tolerance = float(default.mf.conv_tol)
+    return run_seeded(mol, settings, make, conv_tol_ha=tolerance, default=default)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scdp_flows.dft.pyscf.auxiliary import coulomb_operator, to_auxmol
+from scdp_flows.dft.pyscf.auxiliary import spherical_coulomb_operator
+from scdp_flows.dft.pyscf.shell_sums import ShellSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from scdp_models.density.orbital import OrbitalDensity
 
     # Orbital values with gradients, points (bohr) → density with gradient of both spins together
-    # or of each, shape (1 or 2, 4, n).
-    _Density = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    # or of each, shape (1 or 2, 4, n), and a potential to be added to theirs, shape (n,) or zero.
+    _Density = Callable[
+        [NDArray[np.float64], NDArray[np.float64]],
+        tuple[NDArray[np.float64], NDArray[np.float64] | float],
+    ]
 
 __all__ = [
     "diagonalised_density_matrix",
@@ -27,7 +31,6 @@ __all__ = [
 ]
 
 _BLOCK = 72 * 56
-_CACHED = 9 * 56  # so many points that the values of all shells stay in the processor's cache
 _NO_DENSITY = 1e-10
 
 
@@ -44,11 +47,13 @@ def fock_of_density(
     density: OrbitalDensity,
     *,
     spin: OrbitalDensity | None = None,
-    grid_level: int = 1,
+    grid_level: int = 0,
 ) -> NDArray[np.float64]:
     """Return F0 = T + V_nuclei + J[rho] + V_xc[rho] of a density, shape ``(n, n)``, Hartree.
 
-    With a spin density the potentials of both spins, shape ``(2, n, n)``.
+    With a spin density the potentials of both spins, shape ``(2, n, n)``. The repulsion by the s
+    functions, which hold all charge, is exact; that by the multipoles is summed on the grid of the
+    exchange-correlation potential, where it is a smaller part than that.
 
     Parameters
     ----------
@@ -60,35 +65,25 @@ def fock_of_density(
         Spin density, up less down.
     grid_level
         Of the exchange-correlation grid. Where it is coarser than that of the calculation, its
-        error can exceed that of a good density (level 0: 0.12 % after one diagonalisation).
+        error can exceed that of a very good density (level 0: 0.12 % after one diagonalisation).
     """
-    total, difference = _evaluator(density), None if spin is None else _evaluator(spin)
+    total, difference = ShellSums(density), None if spin is None else ShellSums(spin)
 
-    def evaluate(_: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def evaluate(
+        _: NDArray[np.float64], points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        rho, repulsion = total(points)
         if difference is None:
-            return total(points)[None]
-        rho, m = total(points), difference(points)
-        return 0.5 * np.stack([rho + m, rho - m])
+            return rho[None], repulsion
+        m, _ = difference(points, potential=False)
+        return 0.5 * np.stack([rho + m, rho - m]), repulsion
 
-    potential = _exchange_correlation(mf, evaluate, grid_level)
-    return np.asarray(mf.get_hcore() + coulomb_operator(mf.mol, density) + potential)
-
-
-def _evaluator(density: OrbitalDensity) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return what gives a density with its gradient at points (bohr), shape ``(4, n_points)``."""
-    auxiliary = to_auxmol(density)
-    coefficients = auxiliary.to_pyscf(density.coefficients)
-
-    def evaluate(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = [points[i : i + _CACHED] for i in range(0, len(points), _CACHED)]
-        values = [auxiliary.mol.eval_gto("GTOval_sph_deriv1", p) @ coefficients for p in parts]
-        return np.concatenate(values, axis=1)
-
-    return evaluate
+    potential = _local_potential(mf, evaluate, grid_level)
+    return np.asarray(mf.get_hcore() + spherical_coulomb_operator(mf.mol, density) + potential)
 
 
 def fock_of_density_matrix(
-    mf: Any, dm: NDArray[np.float64], *, grid_level: int = 1
+    mf: Any, dm: NDArray[np.float64], *, grid_level: int = 0
 ) -> NDArray[np.float64]:
     """Return the same F0 for the density of a density matrix.
 
@@ -103,17 +98,19 @@ def fock_of_density_matrix(
     """
     spins = np.reshape(dm, (-1, *np.shape(dm)[-2:]))
 
-    def evaluate(ao: NDArray[np.float64], _: NDArray[np.float64]) -> NDArray[np.float64]:
+    def evaluate(
+        ao: NDArray[np.float64], _: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float]:
         # Density and gradient from one product; the matrix is symmetric.
         values = np.stack([np.einsum("cpi,pi->cp", ao, ao[0] @ one) for one in spins])
         values[:, 1:] *= 2
-        return values
+        return values, 0.0
 
-    potential = _exchange_correlation(mf, evaluate, grid_level)
+    potential = _local_potential(mf, evaluate, grid_level)
     return np.asarray(mf.get_hcore() + mf.get_j(mf.mol, spins.sum(axis=0)) + potential)
 
 
-def _exchange_correlation(mf: Any, density: _Density, grid_level: int) -> NDArray[np.float64]:
+def _local_potential(mf: Any, density: _Density, grid_level: int) -> NDArray[np.float64]:
     """Integrate the semilocal potential of a density, or of each spin, between the orbitals."""
     from pyscf.dft import Grids, numint
 
@@ -124,7 +121,7 @@ def _exchange_correlation(mf: Any, density: _Density, grid_level: int) -> NDArra
     grids.build()
     out: list[NDArray[np.float64]] = []
     for ao, _, weights, points in integrator.block_loop(mol, grids, deriv=1, blksize=_BLOCK):
-        rho = density(ao, points)
+        rho, added = density(ao, points)
         for one in rho:
             # A fit may dip below zero in the tails, where the potential has no meaning.
             one[:, one[0] < _NO_DENSITY] = 0.0
@@ -133,7 +130,9 @@ def _exchange_correlation(mf: Any, density: _Density, grid_level: int) -> NDArra
         _, potential = integrator.eval_xc_eff(functional, given, deriv=1, xctype=kind, spin=spin)[
             :2
         ]
-        parts = _between_orbitals(ao, weights * np.reshape(potential, (len(rho), -1, len(weights))))
+        potential = np.reshape(potential, (len(rho), -1, len(weights)))
+        potential[:, 0] += added
+        parts = _between_orbitals(ao, weights * potential)
         out = [a + b for a, b in zip(out, parts, strict=True)] if out else parts
     both = np.stack([one + one.T for one in out])
     return both if len(both) > 1 else both[0]

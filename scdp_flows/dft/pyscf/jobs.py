@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
+    from scdp_flows.dft.pyscf.compare import Comparison
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
     from scdp_models.basis.shells import BasisSet
@@ -37,8 +38,11 @@ class PyscfCode(DftCode):
     """Functional, pseudopotential, basis, grids, thresholds."""
     seed_conv_tol_ha: float = 1e-9
     """Convergence threshold where starts are compared, Hartree."""
-    seed_grid_level: int = 1
-    """Grid on which a density becomes the first potential."""
+    seed_grid_level: int = 0
+    """Grid on which a density becomes the first potential. Level 0 costs no iteration where the
+    density is predicted; a density better than about 0.1 % deserves level 1."""
+    seed_forces: bool = False
+    """Whether forces are compared too, where starts are."""
 
     def kind(self) -> DensityKind:
         """Return which density the settings produce."""
@@ -105,16 +109,65 @@ class PyscfCode(DftCode):
         """
         from scdp_flows.dft.pyscf.pool import run_many
 
+        tasks = self._tasks(structures, densities)
+        yield from run_many(PyscfCode.seeded_comparison, tasks, n_processes=n_processes)
+
+    def seeded_only_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, StartDensity]],
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        """Converge molecules from the given densities and nothing else, as in daily work.
+
+        Parameters
+        ----------
+        structures
+            The molecules.
+        densities
+            For each molecule, name → starting density.
+        n_processes
+            How many at a time; all cores when None.
+
+        Raises
+        ------
+        SettingsError
+            If there are not as many mappings as molecules.
+        """
+        from scdp_flows.dft.pyscf.pool import run_many
+
+        tasks = self._tasks(structures, densities)
+        yield from run_many(PyscfCode._seeded_only, tasks, n_processes=n_processes)
+
+    def _tasks(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, StartDensity]],
+    ) -> list[tuple[Any, ...]]:
         if len(structures) != len(densities):
             raise SettingsError(
                 f"{len(structures)} structures but {len(densities)} mappings of densities; give "
                 "one for each"
             )
-        tasks: list[tuple[Any, ...]] = [
-            (self, structure, dict(given))
-            for structure, given in zip(structures, densities, strict=True)
-        ]
-        yield from run_many(PyscfCode.seeded_comparison, tasks, n_processes=n_processes)
+        pairs = zip(structures, densities, strict=True)
+        return [(self, structure, dict(given)) for structure, given in pairs]
+
+    def _seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        from scdp_flows.dft.pyscf.compare import seeded_starts
+
+        return seeded_starts(structure, self.settings, densities, self._comparison())
+
+    def _comparison(self) -> Comparison:
+        from scdp_flows.dft.pyscf.compare import Comparison
+
+        return Comparison(
+            conv_tol_ha=self.seed_conv_tol_ha,
+            grid_level=self.seed_grid_level,
+            forces=self.seed_forces,
+        )
 
     def seeded_comparison(
         self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
@@ -137,10 +190,4 @@ class PyscfCode(DftCode):
         """
         from scdp_flows.dft.pyscf.compare import seeded_comparison
 
-        return seeded_comparison(
-            structure,
-            self.settings,
-            densities,
-            conv_tol_ha=self.seed_conv_tol_ha,
-            grid_level=self.seed_grid_level,
-        )
+        return seeded_comparison(structure, self.settings, densities, self._comparison())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,9 @@ class ScfRun:
     """Energy after each cycle, Hartree."""
     gradient_norms: tuple[float, ...]
     """Norm of the orbital gradient after each cycle, Hartree."""
-    mf: Any = field(repr=False)
+    fock_cpu_s: float | None = None
+    """Median processor time of one Fock build, s; None where there was only the first one."""
+    mf: Any = field(default=None, repr=False)
     """The PySCF object, with its orbitals."""
 
     @property
@@ -61,7 +64,7 @@ class _Recorder:
     """Count Fock builds and keep what PySCF tells after each cycle."""
 
     def __init__(self, mf: Any) -> None:
-        self.fock_builds = 0
+        self.seconds: list[float] = []
         self.energies: list[float] = []
         self.gradients: list[float] = []
         self._build = mf.get_veff
@@ -69,8 +72,15 @@ class _Recorder:
         mf.callback = self._note
 
     def _count(self, *args: Any, **keywords: Any) -> Any:
-        self.fock_builds += 1
-        return self._build(*args, **keywords)
+        cpu = time.process_time()
+        built = self._build(*args, **keywords)
+        self.seconds.append(time.process_time() - cpu)
+        return built
+
+    @property
+    def fock_cpu_s(self) -> float | None:
+        """Median time of a build; the first one includes the integrals."""
+        return statistics.median(self.seconds[1:]) if len(self.seconds) > 1 else None
 
     def _note(self, environment: dict[str, Any]) -> None:
         self.energies.append(float(environment["e_tot"]))
@@ -83,6 +93,7 @@ def run_scf(
     dm0: NDArray[np.float64] | None = None,
     *,
     conv_tol_ha: float | None = None,
+    prepared: Any = None,
 ) -> ScfRun:
     """Converge a molecule, by default from PySCF's own guess.
 
@@ -98,10 +109,12 @@ def run_scf(
         Starting density matrix in PySCF's form for the spin treatment.
     conv_tol_ha
         Overrides the label's threshold, Hartree.
+    prepared
+        PySCF object to use, with the integrals that it may have already; made anew by default.
     """
     cpu, wall = time.process_time(), time.perf_counter()
     with quiet_pyscf():
-        mf = mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
+        mf = prepared or mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
         recorder = _Recorder(mf)
         mf.kernel(dm0)
     mf.callback = None
@@ -109,12 +122,13 @@ def run_scf(
     return ScfRun(
         converged=bool(mf.converged),
         iterations=len(recorder.energies),
-        fock_builds=recorder.fock_builds,
+        fock_builds=len(recorder.seconds),
         energy_ha=float(mf.e_tot),
         cpu_s=time.process_time() - cpu,
         wall_s=time.perf_counter() - wall,
         energies_ha=tuple(recorder.energies),
         gradient_norms=tuple(recorder.gradients),
+        fock_cpu_s=recorder.fock_cpu_s,
         mf=mf,
     )
 

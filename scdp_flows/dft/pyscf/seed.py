@@ -91,7 +91,7 @@ def seed_density_matrix(
     density: OrbitalDensity,
     *,
     spin: OrbitalDensity | None = None,
-    grid_level: int = 1,
+    grid_level: int = 0,
 ) -> NDArray[np.float64]:
     """Turn a density into a starting density matrix by one diagonalisation per spin.
 
@@ -186,13 +186,15 @@ def run_seeded(
     """
     cpu, wall = time.process_time(), time.perf_counter()
     dm0 = reason = attempt = None
+    # The calculation goes on with the object of its seed, and with all integrals that has.
+    prepared = mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
     try:
-        dm0 = make_dm0(mean_field(mol, settings))
+        dm0 = make_dm0(prepared)
     except CalculationError as error:
         reason = str(error)
     seed_cpu, seed_wall = time.process_time() - cpu, time.perf_counter() - wall
     if dm0 is not None:
-        attempt = run_scf(mol, settings, dm0, conv_tol_ha=conv_tol_ha)
+        attempt = run_scf(mol, settings, dm0, prepared=prepared)
         reason = _why_not(attempt, default)
     if attempt is None or reason is not None:
         result = default or run_scf(mol, settings, conv_tol_ha=conv_tol_ha)
@@ -202,7 +204,7 @@ def run_seeded(
 
 
 def density_start(
-    mol: Any, density: StartDensity, *, grid_level: int = 1
+    mol: Any, density: StartDensity, *, grid_level: int = 0
 ) -> Callable[[Any], NDArray[np.float64]]:
     """Return what :func:`run_seeded` needs to start from a density.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scdp_flows.dft.pyscf.auxiliary import (
     contract_with_density_matrix,
     coulomb_error,
     coulomb_operator,
+    spherical_coulomb_operator,
     to_auxmol,
 )
 
@@ -68,6 +70,16 @@ def test_three_index_integrals_are_contracted_both_ways(
     monkeypatch.setattr(auxiliary, "_BLOCK_BYTES", 1)
     projection = contract_with_density_matrix(mol, shells, dm)
     assert projection @ shells.coefficients == pytest.approx(energy, rel=1e-12)
+
+
+def test_s_functions_of_a_centre_can_be_taken_together(
+    shells: OrbitalDensity, converged_water: Any
+) -> None:
+    mol = converged_water.mol
+    charges = shells.charges != 0
+    spherical = replace(shells, coefficients=np.where(charges, shells.coefficients, 0.0))
+    found = spherical_coulomb_operator(mol, shells)
+    np.testing.assert_allclose(found, coulomb_operator(mol, spherical), atol=1e-12)
 
 
 def test_coulomb_error_agrees_with_one_done_in_pieces(converged_water: Any) -> None:

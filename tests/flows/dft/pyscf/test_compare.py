@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from scdp_flows.dft.base import SpinDensities
-from scdp_flows.dft.pyscf.compare import StartErrors, seeded_comparison
+from scdp_flows.dft.pyscf.compare import (
+    Comparison,
+    StartErrors,
+    seeded_comparison,
+    seeded_starts,
+)
 from scdp_flows.errors import SettingsError
 
 pytestmark = pytest.mark.requires("pyscf")
@@ -24,7 +29,12 @@ def starts(converged_water: Any) -> dict[str, Any]:
         "fit": fit.density,
         "refused": fit.density.scaled(2.0),
     }
-    records = seeded_comparison(converged_water.structure, converged_water.settings, densities)
+    records = seeded_comparison(
+        converged_water.structure,
+        converged_water.settings,
+        densities,
+        Comparison(grid_level=1, forces=True),
+    )
     assert [r.start for r in records] == ["default", "atomic", "fit", "refused", "exact"]
     return {record.start: record for record in records}
 
@@ -51,6 +61,21 @@ def test_cost_is_told(starts: dict[str, Any]) -> None:
     assert len(fit.gradient_norms) == len(fit.energies_ha) == fit.iterations
     assert not default.seed_used
     assert fit.seed_used
+    assert 0 < default.fock_cpu_s < default.cpu_s
+
+
+def test_forces_are_compared(starts: dict[str, Any]) -> None:
+    assert starts["default"].force_difference_ev_ang is None
+    assert 0 < starts["fit"].force_difference_ev_ang < 1e-3
+
+
+def test_a_seed_runs_without_anything_beside_it(converged_water: Any) -> None:
+    densities = {"fit": converged_water.fit.density, "refused": converged_water.fit.reference}
+    densities["refused"] = densities["refused"].scaled(2.0)
+    records = seeded_starts(converged_water.structure, converged_water.settings, densities)
+    assert [(r.start, r.seed_used) for r in records] == [("fit", True), ("refused", False)]
+    assert records[0].energy_difference_ha is None
+    assert records[0].energy_ha == pytest.approx(records[1].energy_ha, abs=1e-7)
 
 
 def test_a_refused_start_says_why_and_counts_as_default(starts: dict[str, Any]) -> None:
@@ -96,5 +121,6 @@ def test_unrestricted_runs_start_from_both_densities_only(converged_water: Any) 
     assert "open shells" in total.fallback_reason
     assert both.fallback_reason is exact.fallback_reason is None
     assert exact.iterations <= both.iterations < total.iterations
+    assert [record.moment for record in records] == [None] * 4
     energies = [record.energy_ha for record in records]
     np.testing.assert_allclose(energies, energies[0])

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.requires("pyscf")
 
 
 def _seeded(water: Any, density: OrbitalDensity, **options: Any) -> SeededRun:
-    make = density_start(water.mol, density)
+    make = density_start(water.mol, density, grid_level=1)
     return run_seeded(water.mol, water.settings, make, conv_tol_ha=1e-9, **options)
 
 
