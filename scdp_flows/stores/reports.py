@@ -1,4 +1,4 @@
-"""Keep what the pipeline found out: predictions, evaluations, seed comparisons and reports."""
+"""Keep what the pipeline found out: predictions, evaluations, comparisons of starts, reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
 from scdp_flows.schemas.report import ReportDoc
 from scdp_flows.schemas.seeding import SeedDoc
+from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 from scdp_flows.stores.documents import SHARED_KEY, DocumentStore
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ __all__ = ["ReportStore"]
 class ReportStore:
     """Keep the documents of all results in one collection.
 
-    Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds`` and ``reports``.
+    Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds``, ``benchmarks``,
+    and ``reports``.
 
     Parameters
     ----------
@@ -36,10 +38,11 @@ class ReportStore:
         self.predictions = DocumentStore(store, PredictionDoc, shared=True)
         self.evaluations = DocumentStore(store, EvaluationDoc, shared=True)
         self.seeds = DocumentStore(store, SeedDoc, shared=True)
+        self.benchmarks = DocumentStore(store, SeedingBenchmarkDoc, shared=True)
         self.reports = DocumentStore(store, ReportDoc, shared=True)
 
     def put(self, doc: ScdpDoc) -> ScdpDoc:
-        """Store a document of any of the four types.
+        """Store a document of any of these types.
 
         Raises
         ------
@@ -57,7 +60,8 @@ class ReportStore:
         Parameters
         ----------
         doc_type
-            ``"prediction"``, ``"evaluation"``, ``"seed"`` or ``"report"``.
+            ``"prediction"``, ``"evaluation"``, ``"seed"``, ``"seeding_benchmark"``,
+            or ``"report"``.
         identifier
             The identifier of the document.
 
@@ -74,6 +78,7 @@ class ReportStore:
             self.predictions,
             self.evaluations,
             self.seeds,
+            self.benchmarks,
             self.reports,
         ]
         known = {view.document.doc_type: view for view in views}

@@ -9,6 +9,7 @@ from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
 from scdp_flows.schemas.report import ReportDoc
 from scdp_flows.schemas.seeding import SeedDoc
+from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 from scdp_flows.stores.reports import ReportStore
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from scdp_flows.schemas.density import DensityDoc
     from scdp_flows.stores.sqlite import SqliteStore
 
-TYPES: list[type[ScdpDoc]] = [PredictionDoc, EvaluationDoc, SeedDoc, ReportDoc]
+TYPES: list[type[ScdpDoc]] = [
+    PredictionDoc,
+    EvaluationDoc,
+    SeedDoc,
+    SeedingBenchmarkDoc,
+    ReportDoc,
+]
 
 
 @pytest.fixture
@@ -27,11 +34,11 @@ def docs(example: Callable[[str], dict[str, Any]]) -> list[ScdpDoc]:
     return [document.model_validate(example(document.doc_type)) for document in TYPES]
 
 
-def test_four_types_live_in_one_collection(sqlite_store: SqliteStore, docs: list[ScdpDoc]) -> None:
+def test_all_types_live_in_one_collection(sqlite_store: SqliteStore, docs: list[ScdpDoc]) -> None:
     reports = ReportStore(sqlite_store)
     for doc in docs * 2:
         assert reports.put(doc) == doc
-    assert sqlite_store.count() == 4
+    assert sqlite_store.count() == 5
     for doc in docs:
         assert reports.get(doc.doc_type, doc.identifier) == doc
 
