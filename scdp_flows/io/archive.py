@@ -195,12 +195,11 @@ def _opened_tar(
         with tarfile.open(path, "r:", tarinfo=_StrictTarInfo) as archive:
             yield archive
         return
-    with open_binary(path) as stream:
-        bounded = _BoundedStream(stream, limits.total(Path(path).stat().st_size), str(path))
-        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_StrictTarInfo) as archive:  # type: ignore[call-overload] # it only reads
+    with open_binary(path, limit=limits.total(Path(path).stat().st_size)) as stream:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as archive:
             yield archive
         # The checksum of a compressed file stands at its end, behind the end of the archive.
-        while bounded.read(_PIECE):
+        while stream.read(_PIECE):
             pass
 
 
@@ -231,27 +230,6 @@ class _StrictTarInfo(tarfile.TarInfo):
     def _proc_gnusparse_10(self, *_: object) -> None:
         # The list of holes of a newer sparse member is as long as somebody wants it to be.
         raise ReadError("a sparse member")
-
-
-class _BoundedStream:
-    """Read a decompressed stream up to a limit."""
-
-    def __init__(self, stream: IO[bytes], limit: int, file: str) -> None:
-        self._stream = stream
-        self._left = limit
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes."""
-        content = self._stream.read(size)
-        self._left -= len(content)
-        if self._left < 0:
-            raise DensityFormatError(
-                _ENDLESS,
-                file=self._file,
-                fix="decompress it yourself if you trust it",
-            )
-        return content
 
 
 def _zip_entries(path: str | os.PathLike[str], limits: ArchiveLimits) -> Iterator[_Entry]:

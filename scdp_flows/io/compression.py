@@ -41,24 +41,68 @@ _MAGIC = {
 # zstd offers no bound on what one call returns, and 1 kB can grow to 32 MB, but not further.
 _PIECE = 1024
 _LARGEST_WINDOW = 2**27
+# Zeros shrink a thousandfold, densities fivefold; with much vacuum, some ten times more.
+_GROWTH = 250
+_LEAST_LIMIT = 2**28
+_BUFFER = 2**17
 
 
-def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_binary(path: str | os.PathLike[str], *, limit: int | None = None) -> IO[bytes]:
     """Open a file for reading, decompressing it if its first bytes say so.
 
     The content decides, not the name: VASP runs are full of gzipped files called ``CHGCAR``.
     Nothing is read ahead of what is asked for but some kilobytes, so that a file which grows
     without end when decompressed costs no memory.
 
+    Parameters
+    ----------
+    path
+        The file.
+    limit
+        Bytes beyond which a compressed file is taken for one that was made to fill the memory;
+        default: 250 times its size, and at least 256 MiB.
+
     Raises
     ------
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened; while it is read, if it is damaged or exceeds the limit.
     """
     with Path(path).open("rb") as raw:
         head = raw.read(6)
     suffix = next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), "")
-    return _open(path, "rb", suffix)
+    stream = _open(path, "rb", suffix)
+    if not suffix:
+        return stream
+    most = limit or max(_LEAST_LIMIT, _GROWTH * Path(path).stat().st_size)
+    return io.BufferedReader(_Bounded(stream, most), _BUFFER)
+
+
+class _Bounded(io.RawIOBase):
+    """Read a decompressed stream up to a limit."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream = cast("io.BufferedIOBase", stream)
+        self._limit = self._left = limit
+
+    def readable(self) -> bool:
+        """Return that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer as far as the stream does at once."""
+        count = self._stream.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise OSError(
+                f"it grows without end when decompressed, beyond {self._limit} bytes; decompress "
+                "it yourself if you trust it"
+            )
+        return count
+
+    def close(self) -> None:
+        """Close the stream, too."""
+        self._stream.close()
+        super().close()
 
 
 def open_text(path: str | os.PathLike[str]) -> TextIOWrapper:
@@ -111,7 +155,7 @@ def _open_lz4(path: str | os.PathLike[str], mode: Literal["rb", "wb"]) -> IO[byt
     import lz4.frame
 
     if mode == "wb":
-        return cast("IO[bytes]", lz4.frame.open(str(path), "wb"))
+        return cast("IO[bytes]", lz4.frame.open(str(path), "wb", content_checksum=True))
     # lz4 raises RuntimeError for damaged input.
     return _open_frames(path, lz4.frame.LZ4FrameDecompressor, RuntimeError)
 
@@ -122,7 +166,8 @@ def _open_zstd(path: str | os.PathLike[str], mode: Literal["rb", "wb"]) -> IO[by
 
     if mode == "wb":
         raw = Path(path).open("wb")  # noqa: SIM115 - closed with the stream
-        return cast("IO[bytes]", zstandard.ZstdCompressor().stream_writer(raw, closefd=True))
+        compressor = zstandard.ZstdCompressor(write_checksum=True)
+        return cast("IO[bytes]", compressor.stream_writer(raw, closefd=True))
     decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
     return _open_frames(path, decompressor.decompressobj, zstandard.ZstdError)
 

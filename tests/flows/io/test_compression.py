@@ -74,6 +74,16 @@ def test_damaged_files_are_noticed(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", _COMPRESSED)
+def test_growth_is_bounded(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "CHGCAR"
+    path.write_bytes(_COMPRESSORS[suffix](bytes(1_000_000)))
+    with open_binary(path, limit=1_000_000) as stream:
+        assert len(stream.read()) == 1_000_000
+    with pytest.raises(OSError, match="grows without end"), open_binary(path, limit=9**6) as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
 def test_bombs_cost_no_memory(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / "CHGCAR"
     path.write_bytes(_COMPRESSORS[suffix](bytes(60_000_000)))
