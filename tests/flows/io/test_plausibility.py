@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,35 +16,12 @@ from scdp_flows.io.quantity import Quantity
 from scdp_flows.kind import DensityKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scdp_flows.density import ChargeDensity
 
 
-_REFUSED, _ACCEPTED = "refused", "accepted"
-
-# What becomes of every malformed or misleading file: a part of the reason, or acceptance.
-_TABLE = {
-    "malformed/CHGCAR_empty": (_REFUSED, "is empty"),
-    "malformed/CHGCAR_placeholder_27B.gz": (_REFUSED, "is empty"),
-    "malformed/CHGCAR_placeholder_70B": (_REFUSED, "begins with 'This is a test file"),
-    "malformed/CHGCAR_ncl_dummy": (_REFUSED, "expected the numbers of an atom"),
-    "malformed/CHGCAR_slash.gz": (_ACCEPTED, ""),
-    "malformed/CHGCAR_water_3x3x2": ("quarantined", "3 x 3 x 2 points"),
-    "malformed/CHGCAR_Li_probability.gz": ("quarantined", "6.7483 electrons for 52 atoms"),
-    "malformed/hBN_synthetic_CHGCAR.gz": ("quarantined", "more than all 24"),
-    "vasp/AECCAR0_H2O.gz": ("quarantined", "a core density"),
-    "vasp/AECCAR2_H2O.gz": ("quarantined", "17 % of it is negative"),
-    "vasp/PARCHG_SrTiO3": ("quarantined", "partial density of some states"),
-    "vasp/LOCPOT_Li.gz": (_REFUSED, "a potential or localisation function"),
-    "vasp/CHG_Si.gz": (_ACCEPTED, ""),
-    "vasp/Si2_24_CHGCAR.gz": (_ACCEPTED, ""),
-    "vasp/LiH_CHGCAR_spin.xz": (_ACCEPTED, ""),
-    "vasp/Fe_bcc_CHGCAR_spin.gz": (_ACCEPTED, ""),
-    "cube/qe_Be2_ldos_pp05.cube.gz": ("quarantined", "a local density of states"),
-    "cube/psi4_NH3_Dt.cube.xz": ("quarantined", "no whole number"),
-    "cube/cp2k_Cr4O5_elec.cube.gz": ("quarantined", "no whole number"),
-}
+# What becomes of every malformed or misleading file: the verdict and a part of the reason.
+_DATA = Path(__file__).parents[2] / "data"
+_TABLE: dict[str, tuple[str, str]] = json.loads((_DATA / "verdicts.json").read_text())
 
 
 def _verdict(path: Path) -> str:
@@ -50,7 +29,7 @@ def _verdict(path: Path) -> str:
     try:
         return str(examine(path)[1])
     except DensityFormatError as error:
-        return f"{_REFUSED}: {error}"
+        return f"refused: {error}"
 
 
 @pytest.mark.parametrize("name", _TABLE)
@@ -59,6 +38,11 @@ def test_files_from_the_wild_get_the_right_verdict(name: str, data: Path) -> Non
     found = _verdict(data / name)
     assert found.startswith(verdict)
     assert reason in found
+
+
+def test_every_malformed_file_has_a_verdict(data: Path) -> None:
+    files = {f"malformed/{path.name}" for path in (data / "malformed").iterdir()}
+    assert files == {name for name in _TABLE if name.startswith("malformed/")}
 
 
 def test_a_potential_gives_itself_away_under_any_name(data: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from scdp_flows.errors import CalculationError, DensityError, DensityFormatError
 from scdp_flows.io.base import write_density
 from scdp_flows.io.qm9_tar import check_index_rule
 from scdp_flows.jobs.ingest import IngestMaker
+from scdp_flows.jobs.ingest_records import list_offers
 from scdp_flows.schemas.outputs import LabelOutput
 
 if TYPE_CHECKING:
@@ -167,6 +169,23 @@ def test_qm9_archives_follow_the_index_rule(
     found = {str(doc.source).rpartition(":")[2]: doc.formula for doc in docs}
     assert found == {"000001.CHGCAR.lz4": "CH4", "000003.CHGCAR.lz4": "H2O"}
     check_index_rule(found, reference)
+
+
+def test_every_misleading_file_gets_its_verdict_at_the_door(
+    maker: IngestMaker, repository: Path
+) -> None:
+    data = repository / "tests" / "data"
+    table: dict[str, tuple[str, str]] = json.loads((data / "verdicts.json").read_text())
+    output = _ingest(maker, *(data / name for name in table))
+    with maker.open_stores() as stores:
+        found = {doc.source: doc for doc in list_offers(stores)}
+        assert stores.densities.count() == len(output.density_ids)
+    for name, (verdict, reason) in table.items():
+        doc = found[str(data / name)]
+        assert doc.status == verdict, name
+        assert any(reason in text for text in doc.reasons) or not reason, name
+    assert len(output.density_ids) == sum(v == "accepted" for v, _ in table.values())
+    assert output.n_quarantined == sum(v == "quarantined" for v, _ in table.values())
 
 
 @pytest.mark.slow
