@@ -41,6 +41,7 @@ _BUILT_IN = MappingProxyType(
             "scdp": "scdp_flows.predictors.scdp:ScdpPredictor",
         },
         "dft": {
+            "abinit": "scdp_flows.dft.abinit:AbinitCode",
             "espresso": "scdp_flows.dft.espresso:EspressoCode",
             "pyscf": "scdp_flows.dft.pyscf:PyscfCode",
         },

@@ -1,0 +1,75 @@
+"""Converge one crystal with ABINIT from several starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scdp_flows.dft.abinit.scf import run_scf
+from scdp_flows.dft.abinit.seed import AbinitCalculation
+from scdp_flows.dft.plane_waves.compare import StartErrors, check_names, compared_starts
+from scdp_flows.dft.plane_waves.program import check_converged
+from scdp_flows.dft.plane_waves.seed import seed_waves
+from scdp_flows.dft.plane_waves.structure import as_crystal
+from scdp_flows.errors import CalculationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scdp_flows.dft.abinit.inputs import AbinitSettings
+    from scdp_flows.dft.base import ScfStart, StartDensity
+    from scdp_flows.io.espresso_waves import EspressoWaves
+    from scdp_flows.io.structures import AtomicStructure
+
+__all__ = ["seeded_comparison"]
+
+
+def seeded_comparison(
+    structure: AtomicStructure,
+    settings: AbinitSettings,
+    densities: Mapping[str, StartDensity],
+    *,
+    seed_tolwfr: float = 1e-6,
+) -> list[ScfStart]:
+    """Converge a crystal from the default guess, from each density, and from the exact one.
+
+    Parameters
+    ----------
+    structure
+        The crystal.
+    settings
+        How to compute.
+    densities
+        Name → density to start from.
+    seed_tolwfr
+        Squared residual to which orbitals are converged for a given density.
+
+    Returns
+    -------
+    list of ScfStart
+        ``"default"`` first, then `densities` in their order, ``"exact"`` last. What they call Fock
+        builds are applications of the Hamiltonian to a band.
+
+    Raises
+    ------
+    StructureError
+        If the structure cannot be computed.
+    CalculationError
+        If it does not converge from the default guess.
+    SettingsError
+        If a density is named ``"default"`` or ``"exact"``.
+    """
+    check_names(densities)
+    crystal = as_crystal(structure, settings)
+    default = run_scf(crystal, settings)
+    check_converged(default, crystal.formula, settings.program, f"tolvrs {settings.tolvrs}")
+    exact = default.waves
+    if exact is None or default.density is None:
+        raise CalculationError(f"{crystal.formula}: abinit wrote no density to compare with")
+    seeds: dict[str, Callable[[], EspressoWaves]] = {
+        name: lambda density=density: seed_waves(crystal, settings, density)  # type: ignore[misc]
+        for name, density in densities.items()
+    }
+    seeds["exact"] = lambda: exact
+    errors = StartErrors(exact, default.density.shape)
+    calculation = AbinitCalculation(crystal, settings, seed_tolwfr)
+    return compared_starts(calculation, default, seeds, errors, lambda waves: waves)

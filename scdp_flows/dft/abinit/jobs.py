@@ -1,0 +1,76 @@
+"""Offer ABINIT behind the interface of all DFT codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scdp_flows.dft.plane_waves.jobs import PlaneWaveCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scdp_flows.dft.abinit.inputs import AbinitSettings
+    from scdp_flows.dft.base import Label, ScfStart, StartDensity
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_models.basis.shells import BasisSet
+    from scdp_models.density.atomic import AtomicReference
+
+__all__ = ["AbinitCode"]
+
+
+@dataclass(frozen=True)
+class AbinitCode(PlaneWaveCode):
+    """Compute crystals with ABINIT."""
+
+    settings: AbinitSettings
+    """Pseudopotentials, cut-offs, k-points, thresholds."""
+    seed_tolwfr: float = 1e-6
+    """Squared residual to which orbitals are converged for a given density, before the
+    self-consistent part. A density of below 0.01 % error needs 1e-8."""
+
+    def label(
+        self, structure: AtomicStructure, fit_to: tuple[AtomicReference, BasisSet] | None
+    ) -> Label:
+        """Label one crystal.
+
+        Parameters
+        ----------
+        structure
+            The crystal.
+        fit_to
+            Spherical atoms and the basis of the difference to them; None leaves the fit out.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot be computed.
+        CalculationError
+            If it does not converge.
+        """
+        from scdp_flows.dft.abinit.label import label_structure
+
+        return label_structure(structure, self.settings, fit_to)
+
+    def seeded_comparison(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a crystal from the program's own guess, each density, and the exact one.
+
+        Parameters
+        ----------
+        structure
+            The crystal.
+        densities
+            Name → starting density.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot be computed.
+        CalculationError
+            If it does not converge from the program's own guess.
+        """
+        from scdp_flows.dft.abinit.compare import seeded_comparison
+
+        return seeded_comparison(structure, self.settings, densities, seed_tolwfr=self.seed_tolwfr)
