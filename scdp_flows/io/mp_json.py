@@ -28,7 +28,8 @@ __all__ = ["MpJsonFormat", "density_from_chgcar_dict", "read_mp_json"]
 
 _PERIODIC = (True, True, True)
 _HEAD = re.compile(r"""\s*\{.*"(?:data|data_aug|poscar|@module)"\s*:""", re.DOTALL)
-_SPIN_VECTOR = "diff_x"
+_COLLINEAR = ("total", "diff")
+_NON_COLLINEAR = ("total", "diff_x", "diff_y", "diff_z")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_mp_json(path: str | os.PathLike[str]) -> ChargeDensity:
     Raises
     ------
     DensityFormatError
-        If the file is missing, damaged, non-collinear or no such document.
+        If the file is missing, damaged or no such document.
     """
     content = load_json(path)
     with format_errors(path):
@@ -70,8 +71,9 @@ def density_from_chgcar_dict(document: object, *, source: str) -> ChargeDensity:
     Returns
     -------
     ChargeDensity
-        With the augmentation occupancies, if there are any. The moments that VASP writes between
-        two spins are not in the document.
+        With ``magnetization`` for two spins, ``magnetization_vector`` for a non-collinear density,
+        and the augmentation occupancies, if there are any. The moments that VASP writes between
+        two grids are not in the document.
 
     Raises
     ------
@@ -90,21 +92,39 @@ def density_from_chgcar_dict(document: object, *, source: str) -> ChargeDensity:
     if not volume > 0:
         raise _error(source, "the cell has no volume", "lattice")
     numbers, fractional = _read_sites(_field(structure, "sites", source), source)
-    grids = _field(found, "data", source)
-    if _SPIN_VECTOR in grids:
-        raise _error(source, "the density is non-collinear; one or two spins are supported", "data")
-    total = _grid(_field(grids, "total", source), source, "data.total")
-    difference = _grid(grids["diff"], source, "data.diff") if "diff" in grids else None
+    channels, (total, *spins) = _read_grids(_field(found, "data", source), volume, source)
     return ChargeDensity(
-        total / volume,
+        total,
         cell,
         np.zeros(3),
         np.array(numbers),
         fractional @ cell,
         pbc=_PERIODIC,
-        magnetization=None if difference is None else difference / volume,
-        augmentation=_augmentation(found.get("data_aug"), 1 + (difference is not None), source),
+        magnetization=spins[0] if len(spins) == 1 else None,
+        augmentation=_augmentation(found.get("data_aug"), channels, source),
+        magnetization_vector=np.stack(spins) if len(spins) == 3 else None,
     )
+
+
+def _read_grids(
+    grids: object, volume: float, source: str
+) -> tuple[tuple[str, ...], list[NDArray[np.float64]]]:
+    """Return the names of the grids and what they hold, e/Å^3.
+
+    Beside the three components of a magnetisation stands the projection ``diff`` that pymatgen
+    makes of them, which is left out.
+    """
+    given = grids if isinstance(grids, Mapping) else {}
+    wanted = _NON_COLLINEAR if set(given) & set(_NON_COLLINEAR[1:]) else _COLLINEAR
+    channels = wanted if wanted is _NON_COLLINEAR or "diff" in given else wanted[:1]
+    found = [
+        _grid(_field(grids, channel, source), source, f"data.{channel}") / volume
+        for channel in channels
+    ]
+    if len({grid.shape for grid in found}) > 1:
+        shapes = [grid.shape for grid in found]
+        raise _error(source, f"the grids have different shapes {shapes}", "data")
+    return channels, found
 
 
 def _unwrapped(document: object, source: str) -> Mapping[str, Any]:
@@ -151,11 +171,12 @@ def _grid(value: object, source: str, field: str) -> NDArray[np.float64]:
     return number_array(_numbers(value), (None, None, None), file=source, field=field)
 
 
-def _augmentation(value: object, n_spins: int, source: str) -> tuple[Augmentation, ...] | None:
+def _augmentation(
+    value: object, channels: tuple[str, ...], source: str
+) -> tuple[Augmentation, ...] | None:
     """Return the occupancies that belong to each grid; None if there are none."""
     if not isinstance(value, Mapping) or not any(value.values()):
         return None
-    channels = ("total", "diff")[:n_spins]
     return tuple(_occupancies(value.get(channel) or {}, source) for channel in channels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from monty.json import MontyEncoder
 from pymatgen.io.vasp.outputs import Chgcar
 
 from scdp_flows.errors import DensityFormatError
-from scdp_flows.io.chgcar import read_chgcar
+from scdp_flows.io.chgcar import read_chgcar, write_chgcar
 from scdp_flows.io.mp_json import density_from_chgcar_dict, read_mp_json
 
 if TYPE_CHECKING:
@@ -43,6 +44,23 @@ def test_values_and_occupancies_are_those_of_the_file(
         np.testing.assert_array_equal(mine.atoms, theirs.atoms)
 
 
+def test_non_collinear_documents_are_those_of_the_file(
+    data: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    real = read_chgcar(data / "vasp" / "Fe2_cubic_CHGCAR.gz")
+    vector = rng.normal(size=(3, *real.shape)) * 0.01
+    assert real.augmentation is not None
+    spinor = replace(real, magnetization_vector=vector, augmentation=real.augmentation * 4)
+    write_chgcar(spinor, tmp_path / "CHGCAR")
+    theirs = Chgcar.from_file(str(tmp_path / "CHGCAR")).as_dict()
+    ours = density_from_chgcar_dict(json.loads(json.dumps(theirs, cls=MontyEncoder)), source="mp")
+    assert ours.magnetization_vector is not None
+    np.testing.assert_allclose(ours.magnetization_vector, vector, atol=1e-11)
+    np.testing.assert_allclose(ours.values, real.values, atol=1e-11)
+    assert ours.augmentation is not None
+    assert [each.occupancies.size for each in ours.augmentation] == [276] * 4
+
+
 def test_older_documents_hold_lines(document: dict[str, Any]) -> None:
     lines = ["augmentation occupancies   1   3\n", "  0.5E+00 -0.25E+00\n", "  0.1E+01\n"]
     document["data_aug"] = {"total": lines, "diff": []}
@@ -57,7 +75,8 @@ def test_older_documents_hold_lines(document: dict[str, Any]) -> None:
         ({"poscar": {}}, "structure"),
         ({"data": {}}, "total"),
         ({"data": {"total": [[1.0]]}}, r"data\.total"),
-        ({"data": {"total": [[[1.0]]], "diff_x": []}}, "non-collinear"),
+        ({"data": {"total": [[[1.0]]], "diff_x": [[[1.0]]]}}, "diff_y"),
+        ({"data": {"total": [[[1.0]]], "diff": [[[1.0, 2.0]]]}}, "different shapes"),
         ({"data_aug": {"total": {"x": [1]}}}, "data_aug"),
     ],
 )
