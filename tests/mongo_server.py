@@ -111,9 +111,8 @@ class Database:
         errors = []
         for index, one in enumerate(body["updates"]):
             change, upsert = one["u"], one.get("upsert", False)
-            is_operator = isinstance(change, list) or any(k.startswith("$") for k in change)
             try:
-                if not is_operator:
+                if not _is_operator(change):
                     done = collection.replace_one(one["q"], change, upsert=upsert)
                 else:
                     many = collection.update_many if one.get("multi") else collection.update_one
@@ -143,9 +142,12 @@ class Database:
         if body.get("remove"):
             return {"value": collection.find_one_and_delete(query, **options)}
         options |= {"upsert": body.get("upsert", False), "return_document": body.get("new", False)}
+        change = body["update"]
+        if not _is_operator(change):
+            return {"value": collection.find_one_and_replace(query, change, **options)}
         if body.get("arrayFilters"):
             options["array_filters"] = body["arrayFilters"]
-        return {"value": collection.find_one_and_update(query, body["update"], **options)}
+        return {"value": collection.find_one_and_update(query, change, **options)}
 
     def _createindexes(self, body: Document) -> Document:
         for index in body["indexes"]:
@@ -200,6 +202,11 @@ class Database:
                 self._cursors[number] = namespace, rows
                 break
         return {"cursor": {"id": bson.Int64(number), "ns": namespace, field: batch}}
+
+
+def _is_operator(change: Any) -> bool:
+    """Whether an update changes a document, in place of standing for a new one."""
+    return isinstance(change, list) or any(k.startswith("$") for k in change)
 
 
 def _pairs(keys: Document | None) -> list[tuple[str, Any]] | None:

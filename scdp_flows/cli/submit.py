@@ -1,0 +1,101 @@
+"""Send flows to a workflow engine, look after them, and try the workers first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from jobflow import Flow, Job
+from rich.console import Console
+
+from scdp_flows.cli.options import StoreOption, as_path
+from scdp_flows.cli.running import PARTLY_FAILED, run_here, show_table
+from scdp_flows.jobs.doctor import DoctorMaker
+from scdp_flows.submission.cluster import TEMPLATE, Cluster, Engine
+from scdp_flows.submission.engines import states, submit_flow
+from scdp_flows.submission.flow_file import read_flow
+from scdp_flows.submission.work import WORKS
+
+__all__ = ["cluster_template", "doctor", "status", "submit"]
+
+ClusterOption = Annotated[
+    Path | None,
+    typer.Option(help="Description of the cluster; `scdp cluster-template` writes one."),
+]
+
+
+def submit(
+    flow: Annotated[Path, typer.Argument(help="YAML file: maker, fields, structures, arguments.")],
+    cluster: ClusterOption = None,
+    engine: Annotated[
+        Engine | None, typer.Option(help="Another engine than the description says.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Run a flow here, or put it into the queue of a workflow engine."""
+    described = _cluster(cluster, engine)
+    work = read_flow(flow)
+    if described.engine == "local":
+        run_here(work, store)
+        return
+    numbers = submit_flow(work, described)
+    Console().print(f"submitted {len(numbers)} jobs to {described.engine}: {', '.join(numbers)}")
+
+
+def status(
+    cluster: ClusterOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs that are shown.")] = 20,
+) -> None:
+    """Show the latest jobs of the engine."""
+    described = _cluster(cluster, None)
+    title = f"latest jobs of {described.engine}"
+    show_table(title, ("number", "job", "state", "worker"), states(described, limit))
+
+
+def doctor(
+    cluster: ClusterOption = None,
+    programs: Annotated[
+        list[str] | None, typer.Option("--program", help="Program that DFT workers need.")
+    ] = None,
+    modules: Annotated[
+        list[str] | None, typer.Option("--module", help="Python module that DFT workers need.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Try stores, torch, GPUs and DFT programs, here or with a job on each kind of worker."""
+    described = _cluster(cluster, None)
+    makers = {
+        work: DoctorMaker(
+            name=f"doctor {work}",
+            work=work,
+            gpus=described.work[work].gpus if work in described.work else 0,
+            programs=list(programs or ()) if work == "dft" else [],
+            modules=list(modules or ()) if work == "dft" else [],
+            store_path=as_path(store),
+        )
+        for work in WORKS
+    }
+    if described.engine != "local":
+        jobs: list[Flow | Job] = [maker.make() for maker in makers.values()]
+        numbers = submit_flow(Flow(jobs, name="doctor"), described)
+        Console().print(
+            f"submitted {', '.join(numbers)}: one job for each kind of work; `scdp status` shows "
+            "their states, and their outputs say what works"
+        )
+        return
+    found = run_here(makers["dft"].make(), store)
+    rows = [(check.name, "ok" if check.ok else "FAILED", check.detail) for check in found.checks]
+    show_table(f"examination of {found.host}", ("what", "result", "detail"), rows)
+    if not found.healthy:
+        raise typer.Exit(PARTLY_FAILED)
+
+
+def cluster_template() -> None:
+    """Print the description of a cluster with CPU and GPU workers, to be edited."""
+    typer.echo(TEMPLATE, nl=False)
+
+
+def _cluster(path: Path | None, engine: Engine | None) -> Cluster:
+    described = Cluster() if path is None else Cluster.read(path)
+    return described if engine is None else described.model_copy(update={"engine": engine})

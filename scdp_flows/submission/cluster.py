@@ -1,0 +1,150 @@
+"""Describe where on a cluster each kind of work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from scdp_flows.errors import SettingsError
+from scdp_flows.submission.work import WORKS, Work
+
+__all__ = ["TEMPLATE", "Cluster", "Engine", "Placement"]
+
+Engine = Literal["local", "remote", "fireworks"]
+"""``run_locally``, jobflow-remote, FireWorks."""
+
+TEMPLATE = """\
+# Where scdp-flows sends its steps. `scdp submit flow.yaml --cluster cluster.yaml`
+engine: remote              # remote (jobflow-remote), fireworks or local
+project: scdp               # project of jobflow-remote; FireWorks: launchpad: my_launchpad.yaml
+work:
+  light:                    # bookkeeping: datasets, reports, ingestion
+    worker: cpu             # worker of jobflow-remote, category of FireWorks
+    queue: cpu              # partition of Slurm
+    wall_time_s: 3600
+  dft:                      # labels, restarts, and the jobs of other packages
+    worker: cpu
+    queue: cpu
+    cores: 8
+    wall_time_s: 86400
+  training:
+    worker: gpu
+    queue: gpu
+    cores: 4
+    gpus: 1
+    wall_time_s: 86400      # longer training goes on in further jobs
+  prediction:
+    worker: gpu
+    queue: gpu
+    cores: 4
+    gpus: 1
+    wall_time_s: 14400
+"""
+"""Configuration for a cluster with CPU and GPU workers, to be edited."""
+
+
+class Placement(BaseModel):
+    """Where one kind of work is done, and what it is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker: str | None = Field(
+        default=None, description="Worker of jobflow-remote, category of FireWorks; None: any."
+    )
+    queue: str | None = Field(default=None, description="Queue, such as a partition of Slurm.")
+    account: str | None = Field(default=None, description="Account that pays.")
+    cores: PositiveInt = Field(default=1, description="Processor cores of one node.")
+    gpus: NonNegativeInt = Field(default=0, description="Accelerators.")
+    memory_gb: PositiveFloat | None = Field(default=None, description="Memory of a core, GB.")
+    wall_time_s: PositiveInt | None = Field(default=None, description="Longest time, s.")
+    exec_config: str | None = Field(
+        default=None, description="Environment of that name in the project of jobflow-remote."
+    )
+    priority: int = Field(default=0, description="Higher is first.")
+
+
+class Cluster(BaseModel):
+    """Say which engine runs flows and where each kind of work is done.
+
+    Examples
+    --------
+    >>> cluster = Cluster.parse(TEMPLATE)
+    >>> cluster.work["training"].gpus
+    1
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Engine = Field(default="local", description="What runs the flows.")
+    project: str | None = Field(default=None, description="Project of jobflow-remote.")
+    launchpad: Path | None = Field(
+        default=None, description="LaunchPad file of FireWorks; None: its own default."
+    )
+    work: dict[Work, Placement] = Field(
+        default_factory=dict, description="Kind of work → where it is done."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [work for work in WORKS if work not in self.work]
+        if self.engine != "local" and missing:
+            msg = f"work lacks {', '.join(missing)}; say where each kind is done"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def parse(cls, text: str, *, source: str = "cluster") -> Self:
+        """Read a description.
+
+        Parameters
+        ----------
+        text
+            YAML.
+        source
+            Name of it in errors.
+
+        Raises
+        ------
+        SettingsError
+            If it is no YAML, or a field is unknown, missing or impossible.
+        """
+        try:
+            content: Any = yaml.safe_load(text)
+            return cls.model_validate(content or {})
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{source}: is no YAML ({error}); correct it") from error
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, detail['loc'])) or 'file'}: {detail['msg']}"
+                for detail in error.errors()
+            )
+            raise SettingsError(f"{source}: {problems}; correct these fields") from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a file.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be read, or as ``parse`` does.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path}: cannot be read ({error}); `scdp cluster-template` writes one to edit"
+            ) from error
+        return cls.parse(text, source=str(path))

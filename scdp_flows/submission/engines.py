@@ -1,0 +1,64 @@
+"""Submit placed flows, and ask how they are, whatever the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scdp_flows.errors import SettingsError
+from scdp_flows.submission.cluster import Cluster
+from scdp_flows.submission.fireworks import fireworks_states, submit_fireworks
+from scdp_flows.submission.placing import place
+from scdp_flows.submission.remote import remote_states, submit_remote
+
+if TYPE_CHECKING:
+    from jobflow import Flow, Job
+
+__all__ = ["states", "submit_flow"]
+
+
+def submit_flow(flow: Flow | Job, cluster: Cluster) -> list[str]:
+    """Place the jobs of a flow and hand it to the engine; return the numbers of the jobs.
+
+    Parameters
+    ----------
+    flow
+        Is changed: see :func:`scdp_flows.submission.placing.place`.
+    cluster
+        Which engine, and where each kind of work is done.
+
+    Raises
+    ------
+    SettingsError
+        If the engine runs nothing later, or does not take the flow.
+    MissingDependencyError
+        If the engine is not installed.
+    """
+    checked = _complete(cluster)
+    place(flow, checked)
+    if checked.engine == "remote":
+        return submit_remote(flow, checked)
+    return submit_fireworks(flow, checked)
+
+
+def states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str]]:
+    """Return number, name, state and worker of the latest jobs, the newest first.
+
+    Raises
+    ------
+    SettingsError
+        If the engine keeps no jobs.
+    MissingDependencyError
+        If the engine is not installed.
+    """
+    checked = _complete(cluster)
+    return (remote_states if checked.engine == "remote" else fireworks_states)(checked, limit)
+
+
+def _complete(cluster: Cluster) -> Cluster:
+    """Check again what a change of the engine may have made incomplete."""
+    if cluster.engine == "local":
+        raise SettingsError(
+            "the engine 'local' runs flows at once and keeps no jobs; give --cluster with the "
+            "engine remote or fireworks"
+        )
+    return Cluster.parse(cluster.model_dump_json())

@@ -1,0 +1,66 @@
+"""Give every job of a flow its place, and every job that comes of it later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobflow import Job
+
+from scdp_flows.submission.fireworks import fireworks_words
+from scdp_flows.submission.remote import remote_words
+from scdp_flows.submission.work import WORKS, makers_of, work_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jobflow import Flow
+
+    from scdp_flows.submission.cluster import Cluster, Placement
+
+__all__ = ["place"]
+
+_WORDS: dict[str, Callable[[Placement], dict[str, Any]]] = {
+    "remote": remote_words,
+    "fireworks": fireworks_words,
+}
+
+
+def place(flow: Flow | Job, cluster: Cluster) -> None:
+    """Say for each job where it runs, in the words of the engine.
+
+    Jobs that are made while the flow runs get their own place in the same way: what a training
+    job makes does not run on its GPU unless it trains, too.
+
+    Parameters
+    ----------
+    flow
+        Is changed: its jobs get a ``manager_config``.
+    cluster
+        Where each kind of work is done. With the engine ``"local"`` there is nothing to say.
+    """
+    if cluster.engine == "local":
+        return
+    words = {work: _WORDS[cluster.engine](cluster.work[work]) for work in WORKS}
+    # jobflow hands the configuration of a job down to its children after all updates, which undoes
+    # them; so that is switched off, and the updates go down instead.
+    for config, function in _rules(words):
+        update = {"manager_config": config, "pass_manager_config": False}
+        flow.update_config(update, function_filter=function, dynamic=True)
+    for job in _jobs(flow):
+        job.update_config({"manager_config": words[work_of(job)]}, dynamic=False)
+
+
+def _rules(words: dict[Any, dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Yield configurations and whose jobs they are for; later ones win."""
+    yield words["dft"], None
+    for work in WORKS:
+        for maker in makers_of(work):
+            yield words[work], maker.make
+
+
+def _jobs(flow: Flow | Job) -> Iterator[Job]:
+    if isinstance(flow, Job):
+        yield flow
+        return
+    for child in flow.jobs:
+        yield from _jobs(child)

@@ -1,0 +1,98 @@
+"""Jobs get their places, also those that are made while a flow runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from jobflow import Flow, Job, JobStore, Maker, Response, job
+from jobflow.core.job import pass_manager_config
+from maggma.stores import MemoryStore
+from monty.json import MontyDecoder, MontyEncoder
+
+from scdp_flows.dft.pyscf import PyscfCode
+from scdp_flows.jobs.label import LabelMaker
+from scdp_flows.jobs.report import ReportMaker
+from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.submission.cluster import TEMPLATE, Cluster
+from scdp_flows.submission.placing import place
+
+FIREWORKS = Cluster.parse(TEMPLATE.replace("engine: remote ", "engine: fireworks "))
+
+
+def _category(one: Job) -> Any:
+    return one.config.manager_config.get("_category")
+
+
+@dataclass
+class BranchMaker(Maker):
+    """Make a job that makes a label, a training and a job that nobody knows."""
+
+    name: str = "branch"
+
+    @job
+    def make(self) -> Response[Any]:
+        """Make them."""
+        later = [
+            LabelMaker(code=PyscfCode()).make([]),
+            TrainMaker().make("d"),
+            ReportMaker().make(),
+            _unknown(),
+        ]
+        return Response(detour=Flow(later))
+
+
+@job
+def _unknown() -> None: ...
+
+
+def _four_jobs() -> list[Any]:
+    label = LabelMaker(code=PyscfCode()).make([])
+    return [label, TrainMaker().make("d"), ReportMaker().make(), _unknown()]
+
+
+def test_each_job_goes_where_its_work_is_done() -> None:
+    jobs = [
+        LabelMaker(code=PyscfCode()).make([]),
+        TrainMaker().make("d"),
+        ReportMaker().make(),
+        _unknown(),
+    ]
+    place(Flow([Flow(jobs[:2]), *jobs[2:]]), FIREWORKS)
+    assert [_category(one) for one in jobs] == ["cpu", "gpu", "cpu", "cpu"]
+    assert jobs[1].config.manager_config["_queueadapter"]["gres"] == "gpu:1"
+    assert jobs[2].config.manager_config["_queueadapter"]["walltime"] == "01:00:00"
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["here", "through-json"])
+def test_children_get_places_of_their_own(stored: bool) -> None:
+    branch = BranchMaker().make()
+    place(branch, FIREWORKS)
+    branch.config.manager_config = {"_category": "gpu"}  # as if it ran on a GPU
+    if stored:
+        branch = MontyDecoder().process_decoded(json.loads(json.dumps(branch, cls=MontyEncoder)))
+    store = JobStore(MemoryStore())
+    with store:
+        detour: Any = branch.run(store).detour
+    assert [_category(one) for one in detour.jobs] == ["cpu", "gpu", "cpu", "cpu"]
+    assert all(not one.config.pass_manager_config for one in detour.jobs)
+    assert all(one.config_updates for one in detour.jobs)
+
+
+def test_a_continuation_of_training_stays_on_its_gpu() -> None:
+    one = TrainMaker().make("d")
+    place(one, FIREWORKS)
+    following = TrainMaker().make("d")
+    for update in one.config_updates:
+        following.update_config(**update, dynamic=True)
+    pass_manager_config(following, one.config.manager_config)
+    assert _category(following) == "gpu"
+
+
+def test_here_nothing_is_said() -> None:
+    one = LabelMaker(code=PyscfCode()).make([])
+    place(one, Cluster())
+    assert one.config.manager_config == {}
+    assert one.config.pass_manager_config
