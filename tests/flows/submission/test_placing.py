@@ -35,13 +35,7 @@ class BranchMaker(Maker):
     @job
     def make(self) -> Response[Any]:
         """Make them."""
-        later = [
-            LabelMaker(code=PyscfCode()).make([]),
-            TrainMaker().make("d"),
-            ReportMaker().make(),
-            _unknown(),
-        ]
-        return Response(detour=Flow(later))
+        return Response(detour=Flow(_four_jobs()))
 
 
 @job
@@ -54,12 +48,7 @@ def _four_jobs() -> list[Any]:
 
 
 def test_each_job_goes_where_its_work_is_done() -> None:
-    jobs = [
-        LabelMaker(code=PyscfCode()).make([]),
-        TrainMaker().make("d"),
-        ReportMaker().make(),
-        _unknown(),
-    ]
+    jobs = _four_jobs()
     place(Flow([Flow(jobs[:2]), *jobs[2:]]), FIREWORKS)
     assert [_category(one) for one in jobs] == ["cpu", "gpu", "cpu", "cpu"]
     assert jobs[1].config.manager_config["_queueadapter"]["gres"] == "gpu:1"
