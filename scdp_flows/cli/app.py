@@ -19,6 +19,7 @@ from scdp_flows.cli.predict import predict
 from scdp_flows.cli.report import report
 from scdp_flows.cli.seed import seed
 from scdp_flows.cli.store import store
+from scdp_flows.cli.submit import cluster_template, doctor, status, submit
 from scdp_flows.cli.survey import survey
 from scdp_flows.cli.train import train
 
@@ -46,6 +47,10 @@ _EXAMPLES: dict[Callable[..., None], str] = {
     seed: "scdp seed molecules.xyz --store data --model small-molecules-pbe-gth",
     report: "scdp report --store data -o report",
     demo: "scdp demo --output demo_output",
+    submit: "scdp submit flow.yaml --cluster cluster.yaml",
+    status: "scdp status --cluster cluster.yaml",
+    doctor: "scdp doctor --cluster cluster.yaml --program pw.x",
+    cluster_template: "scdp cluster-template > cluster.yaml",
 }
 for _command, _example in _EXAMPLES.items():
     app.command(
