@@ -11,7 +11,9 @@ from jobflow import Job
 
 from scdp_flows.cli.options import StoreOption, as_path, parse_pairs
 from scdp_flows.cli.running import run_here, show_failures, show_table
+from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.ingest import IngestMaker
+from scdp_flows.jobs.ingest_job_settings import JobStoreSpecs, read_job_store_settings
 from scdp_flows.jobs.ingest_job_store import IngestJobStoreMaker
 from scdp_flows.jobs.ingest_materials_project import IngestMaterialsProjectMaker
 from scdp_flows.schemas.outputs import LabelOutput
@@ -48,16 +50,15 @@ def ingest(
 
 
 def ingest_jobs(
+    settings: Annotated[
+        Path | None, typer.Argument(help="The jobflow.yaml that names the store of jobs.")
+    ] = None,
     job_docs: Annotated[
-        list[str],
-        typer.Option(
-            help="Store of job documents, as NAME=VALUE: type=MongoStore, database, "
-            "collection_name, host, ..."
-        ),
-    ],
-    data: Annotated[
         list[str] | None,
-        typer.Option(help="Store of large objects ('data' in atomate2), as NAME=VALUE."),
+        typer.Option(
+            help="Store of job documents in its place, as NAME=VALUE: type=MongoStore, database, "
+            "collection_name, host, ...; densities are then read from the folders of the runs."
+        ),
     ] = None,
     query: Annotated[
         list[str] | None, typer.Option(help="Query of the job documents, as FIELD=VALUE.")
@@ -67,10 +68,16 @@ def ingest_jobs(
     tag: TagOption = None,
 ) -> None:
     """Take the densities of finished runs out of an atomate2 or jobflow store."""
+    if (settings is None) == (not job_docs):
+        raise SettingsError("give either jobflow.yaml or --job-docs")
+    if settings is not None:
+        specs = read_job_store_settings(settings)
+    else:
+        specs = JobStoreSpecs(parse_pairs(job_docs, "--job-docs"), None)
     maker = IngestJobStoreMaker(
         kind=_kind(kind),
-        job_docs=parse_pairs(job_docs, "--job-docs"),
-        data=parse_pairs(data, "--data") if data else None,
+        job_docs=specs.job_docs,
+        data=specs.data,
         query=parse_pairs(query, "--query"),
         store_path=as_path(store),
     )

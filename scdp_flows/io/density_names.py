@@ -9,7 +9,7 @@ from scdp_flows.io.companions import is_companion
 from scdp_flows.io.compression import COMPRESSED_SUFFIXES
 from scdp_flows.io.espresso_xml import SCHEMA_FILE
 
-__all__ = ["density_promise", "is_beside_density"]
+__all__ = ["density_promise", "is_beside_density", "without_compression"]
 
 Promise = Literal["sure", "maybe", "no"]
 
@@ -44,7 +44,7 @@ def density_promise(name: str) -> Promise:
     >>> [density_promise(name) for name in ("CHGCAR.gz", "a.json.xz", "AECCAR0", "box.npy")]
     ['sure', 'maybe', 'no', 'no']
     """
-    plain = _without_compression(name)
+    plain = without_compression(name)
     if _BESIDE.fullmatch(plain):
         return "no"
     if _SURE.fullmatch(plain):
@@ -54,11 +54,12 @@ def density_promise(name: str) -> Promise:
 
 def is_beside_density(name: str) -> bool:
     """Tell whether a file of this name holds what a density beside it lacks: atoms, settings."""
-    plain = _without_compression(name)
+    plain = without_compression(name)
     return _BESIDE.fullmatch(plain) is not None or is_companion(plain)
 
 
-def _without_compression(name: str) -> str:
+def without_compression(name: str) -> str:
+    """Return a file name without the suffix of a compression."""
     for suffix in COMPRESSED_SUFFIXES:
         if name.endswith(suffix):
             return name.removesuffix(suffix)

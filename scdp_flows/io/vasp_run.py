@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["VaspRun", "find_output", "read_outcar", "read_task"]
+__all__ = ["TASK_FIELDS", "VaspRun", "find_output", "read_outcar", "read_task"]
+
+TASK_FIELDS = (
+    "input.incar", "input.parameters", "input.potcar_spec", "input.hubbards", "nsites",
+    "structure", "run_type", "calcs_reversed.output.run_stats",
+    "calcs_reversed.output.num_electronic_steps",
+)  # fmt: skip
+"""What :func:`read_task` looks at; the rest of a document can be megabytes."""
 
 _FUNCTIONALS = {"PE": "PBE", "8": "PBE", "PS": "PBEsol", "14": "PBEsol", "RP": "RPBE",
                 "RE": "revPBE", "91": "PW91", "CA": "LDA", "2": "LDA"}  # fmt: skip
@@ -166,8 +173,9 @@ def _loops(stream: Iterator[str]) -> Iterator[float]:
 def _functional(tags: Mapping[str, str]) -> str | None:
     """Name the functional; the POTCAR's is used where no tag says otherwise."""
     meta = tags.get("METAGGA", "F")
-    if meta not in {"F", "--", "NONE"}:
-        return meta
+    if meta.upper() not in {"F", "--", "NONE"}:
+        # The log has it in capitals, the input as the user wrote it: one functional, one name.
+        return meta.upper()
     gga = tags.get("GGA", "--")
     code = tags.get("LEXCH", "") if gga == "--" else gga
     name = _FUNCTIONALS.get(code, code or None)
@@ -203,18 +211,37 @@ def read_task(document: Mapping[str, Any]) -> VaspRun:
         if isinstance(spec, Mapping) and spec.get("titel")
     ]
     hubbards = _mapping(inputs, "hubbards").values()
-    structure = _mapping(document, "structure")
-    sites = structure.get("sites") or ()
+    n_sites = document.get("nsites") or len(_mapping(document, "structure").get("sites") or ())
+    n_cores, loops = _task_times(document)
     return VaspRun(
         potcars=tuple(titles),
         functional=_task_functional(document, parameters, titles),
         encut_ev=_number(parameters, "ENCUT") or _number(parameters, "ENMAX"),
         ispin=int(_number(parameters, "ISPIN") or 1) if parameters else None,
         hubbard_u_ev=tuple(float(value) for value in hubbards),
-        n_atoms=len(sites) or None,
+        n_atoms=int(n_sites) or None,
         n_electrons=_number(parameters, "NELECT"),
         writes_density=bool(parameters["LCHARG"]) if "LCHARG" in parameters else None,
+        n_cores=n_cores,
+        loop_s=loops,
     )
+
+
+def _task_times(document: Mapping[str, Any]) -> tuple[int | None, tuple[float, ...]]:
+    """Return the cores of the first calculation, and the time of each of its ionic steps in s.
+
+    Only the time of all is stored, which is divided by their numbers of electronic steps.
+    """
+    calculations = document.get("calcs_reversed")
+    first = calculations[-1] if isinstance(calculations, Sequence) and calculations else None
+    output = _mapping(first, "output") if isinstance(first, Mapping) else {}
+    statistics = _mapping(output, "run_stats")
+    elapsed, cores = _number(statistics, "elapsed_time"), _number(statistics, "cores")
+    if not elapsed or not cores:
+        return None, ()
+    steps = [n for n in output.get("num_electronic_steps") or () if isinstance(n, int) and n > 0]
+    steps = steps or [1]
+    return int(cores), tuple(elapsed * n / sum(steps) for n in steps)
 
 
 def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from scdp_flows.errors import DensityError, ScdpFlowsError
 from scdp_flows.io.base import read_density
+from scdp_flows.io.density_names import without_compression
 from scdp_flows.io.mp_json import density_from_chgcar_dict
 from scdp_flows.io.plausibility import judge
 from scdp_flows.io.quantity import Quantity, guess_quantity
@@ -147,8 +148,12 @@ def _run_of(offer: Offer) -> VaspRun | None:
     """Return what the run says, which VASP's OUTCAR beside the density tells."""
     if offer.run is not None or offer.path is None:
         return offer.run
-    outcar = find_output(offer.path.parent, "OUTCAR")
-    if outcar is None or "CHGCAR" not in offer.path.name.upper():
+    name = without_compression(offer.path.name)
+    # The density CHGCAR.relax1 has its log in OUTCAR.relax1, where there are several.
+    end = name.removeprefix("CHGCAR") if name.startswith("CHGCAR.") else ""
+    logs = (find_output(offer.path.parent, f"OUTCAR{each}") for each in (end, ""))
+    outcar = next(filter(None, logs), None)
+    if outcar is None or "CHGCAR" not in name.upper():
         return None
     try:
         return read_outcar(outcar)

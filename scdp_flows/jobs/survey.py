@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from scdp_flows.errors import DatasetError, DensityFormatError
 from scdp_flows.io.base import sniff
 from scdp_flows.io.chgcar_probe import probe_chgcar
-from scdp_flows.io.density_names import density_promise
-from scdp_flows.io.vasp_run import VaspRun, find_output, read_outcar, read_task
+from scdp_flows.io.density_names import density_promise, without_compression
+from scdp_flows.io.vasp_run import TASK_FIELDS, VaspRun, find_output, read_outcar, read_task
 from scdp_flows.jobs.ingest_job_store import has_density
 from scdp_flows.schemas.survey import SurveyGroup, SurveyReport
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["survey_folder", "survey_store"]
 
 _LISTED = 50
+# Two relaxations in one folder leave files with these ends, where there is no third calculation.
+_ENDS = ("", ".relax2", ".relax1")
+# Where a store says what a run is and whether it has a density.
+_FIELDS = [f"output.{field}" for field in ("dir_name", "vasp_objects", *TASK_FIELDS)]
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ def survey_folder(folder: str | Path) -> SurveyReport:
     unreadable: list[str] = []
     others: Counter[str] = Counter()
     for place in _folders(root):
-        outcar = find_output(place, "OUTCAR")
-        if outcar is not None:
+        ends = [end for end in _ENDS if find_output(place, f"OUTCAR{end}") is not None]
+        for end in ends:
             try:
-                found.append(_look(place, read_outcar(outcar)))
+                found.append(_look(place, end))
             except DensityFormatError as error:
                 unreadable.append(str(error))
-        others.update(_other_formats(place, is_run=outcar is not None))
+        others.update(_other_formats(place, {f"CHGCAR{end}" for end in ends}))
     return _report(str(root), found, others, unreadable)
 
 
@@ -78,7 +82,7 @@ def survey_store(store: Store, query: dict[str, Any] | None = None) -> SurveyRep
     criteria = {"$and": [{"output.dir_name": {"$exists": True}}, query or {}]}
     found = [
         _Found(read_task(doc["output"]), has_density(doc["output"]))
-        for doc in store.query(criteria, properties=["output"])
+        for doc in store.query(criteria, properties=_FIELDS)
     ]
     return _report(str(store.name), found, Counter(), [])
 
@@ -91,20 +95,21 @@ def _folders(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _look(place: Path, run: VaspRun) -> _Found:
-    """Find the density of a run."""
-    chgcar = find_output(place, "CHGCAR")
+def _look(place: Path, end: str) -> _Found:
+    """Read the log of a run and find its density."""
+    run = read_outcar(find_output(place, f"OUTCAR{end}") or place)
+    chgcar = find_output(place, f"CHGCAR{end}")
     if chgcar is None:
         return _Found(run, has_density=False)
     problem = probe_chgcar(chgcar)
     return _Found(run, problem is None, chgcar.stat().st_size, problem)
 
 
-def _other_formats(place: Path, *, is_run: bool) -> Iterator[str]:
+def _other_formats(place: Path, of_runs: set[str]) -> Iterator[str]:
     """Yield the formats of densities that belong to no run of VASP."""
     for path in sorted(place.iterdir()):
         is_candidate = path.is_file() and density_promise(path.name) != "no"
-        if not is_candidate or (is_run and path.name.startswith("CHGCAR")):
+        if not is_candidate or without_compression(path.name) in of_runs:
             continue
         try:
             yield sniff(path)
@@ -128,11 +133,13 @@ def _report(
         )
         groups[key].append(each)
     trainable: Counter[str] = Counter()
+    elements: dict[str, set[str]] = defaultdict(set)
     for each in found:
         if each.has_density:
             kind = each.run.kind()
-            names = ("functional", "pseudopotential", "basis")
-            trainable[" ".join(kind.get(name, "?") for name in names)] += 1
+            name = " ".join(kind.get(f, "?") for f in ("functional", "pseudopotential", "basis"))
+            trainable[name] += 1
+            elements[name].update(filter(None, map(_element, each.run.potcars)))
     return SurveyReport(
         place=place,
         groups=sorted(
@@ -142,6 +149,7 @@ def _report(
         unreadable=unreadable[:_LISTED],
         conflicts=_conflicts(each.run for each in found),
         trainable=dict(trainable.most_common()),
+        trainable_elements={name: sorted(elements[name]) for name, _ in trainable.most_common()},
     )
 
 
@@ -179,11 +187,16 @@ def _conflicts(runs: Iterable[VaspRun]) -> list[str]:
     by_element: dict[str, set[str]] = defaultdict(set)
     for run in runs:
         for title in run.potcars:
-            words = title.split()
-            if len(words) > 1:
-                by_element[words[1].partition("_")[0]].add(title)
+            if element := _element(title):
+                by_element[element].add(title)
     return [
         f"{element}: {', '.join(sorted(titles))}"
         for element, titles in sorted(by_element.items())
         if len(titles) > 1
     ]
+
+
+def _element(title: str) -> str | None:
+    """Return the element of a potential such as ``"PAW_PBE Fe_pv 02Aug2007"``."""
+    words = title.split()
+    return words[1].partition("_")[0] if len(words) > 1 else None

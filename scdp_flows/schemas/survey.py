@@ -42,7 +42,10 @@ class SurveyReport(ScdpPart):
         description="Elements that occur with several potentials: not to be mixed in one dataset."
     )
     trainable: dict[str, int] = Field(
-        description="Usable densities by what may be mixed: functional and family of potentials."
+        description="Usable densities by what may be mixed: functional, potentials, cut-off."
+    )
+    trainable_elements: dict[str, list[str]] = Field(
+        default_factory=dict, description="The elements of each of these."
     )
 
     @property
@@ -54,3 +57,10 @@ class SurveyReport(ScdpPart):
     def n_with_density(self) -> int:
         """Number of runs that hold a usable density."""
         return sum(group.n_with_density for group in self.groups)
+
+    @property
+    def missing_core_hours(self) -> float | None:
+        """What all missing densities cost; None if no run of a group tells its time."""
+        costs = [group.missing_core_hours for group in self.groups]
+        told = [cost for cost in costs if cost is not None]
+        return sum(told) if len(told) == len(costs) else None

@@ -74,6 +74,18 @@ def test_task_documents() -> None:
         "structure": {"sites": [{}, {}]},
     }
     run = read_task(task)
-    assert (run.functional, run.encut_ev, run.ispin, run.n_electrons) == ("R2scan", 680, 2, 32)
+    assert (run.functional, run.encut_ev, run.ispin, run.n_electrons) == ("R2SCAN", 680, 2, 32)
     assert (run.n_atoms, run.writes_density, len(run.potcars)) == (2, False, 2)
     assert read_task({}).kind() == {"electrons": "valence", "code": "vasp"}
+
+
+def test_tasks_tell_what_the_first_step_cost() -> None:
+    """A relaxation of three ionic steps, whose first took 20 of 40 electronic steps."""
+    output = {
+        "run_stats": {"elapsed_time": 720.0, "cores": 10},
+        "num_electronic_steps": [20, 12, 8],
+    }
+    run = read_task({"calcs_reversed": [{"output": {}}, {"output": output}], "nsites": 7})
+    assert (run.n_cores, run.loop_s, run.n_atoms) == (10, (360.0, 216.0, 144.0), 7)
+    assert run.static_core_hours == 1.0
+    assert read_task({"calcs_reversed": []}).static_core_hours is None

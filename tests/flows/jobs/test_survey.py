@@ -44,8 +44,19 @@ def test_runs_are_grouped_by_settings(runs: Path) -> None:
     assert other.potcars == ["PAW_PBE Si_GW 1Jan2010"]
     assert report.conflicts == ["Si: PAW_PBE Si 05Jan2001, PAW_PBE Si_GW 1Jan2010"]
     assert report.trainable == {"PBE paw-pbe 520eV": 1}
+    assert report.trainable_elements == {"PBE paw-pbe 520eV": ["Si"]}
     assert report.other_densities == {"espresso_plot": 1}
     assert len(report.unreadable) == 1
+
+
+def test_two_relaxations_in_one_folder_are_two_runs(repository: Path, tmp_path: Path) -> None:
+    data = repository / "tests" / "data"
+    for end in (".relax1", ".relax2"):
+        shutil.copy(data / "vasp" / "Si_static_OUTCAR.gz", tmp_path / f"OUTCAR{end}.gz")
+    shutil.copy(data / "vasp" / "Fe2_cubic_CHGCAR.gz", tmp_path / "CHGCAR.relax1.gz")
+    report = survey_folder(tmp_path)
+    assert (report.n_runs, report.n_with_density, report.other_densities) == (2, 1, {})
+    assert report.missing_core_hours == pytest.approx(3.8995 * 16 / 3600)
 
 
 def test_a_store_is_surveyed_by_its_documents(tmp_path: Path) -> None:
