@@ -142,7 +142,8 @@ class PublishedNetwork:
         return wigner[:, self.rows]
 
     def _about_x(self, l: int, angles: torch.Tensor) -> torch.Tensor:
-        return self.swaps[l] @ _about_y(l, angles) @ self.swaps[l]
+        swap: torch.Tensor = self.swaps[l]
+        return swap @ _about_y(l, angles) @ swap
 
     def __call__(
         self, numbers: torch.Tensor, edges: Edges, n_functions: int

@@ -13,7 +13,6 @@ from benchmarks.network_published import Edges, PublishedNetwork, published_name
 from scdp_models.nn.escn.config import EscnConfig
 
 FOLDER = Path(__file__).parents[1] / "data" / "scdp_reference"
-VECTORS = ["cfgA_H2O", "cfgA_C2H5OH", "cfgA_CH3CONH2", "cfgB_CH3CONH2", "cfgC_MgO_prim"]
 
 
 def _network(name: str, state: dict[str, torch.Tensor], dtype: torch.dtype) -> PublishedNetwork:
@@ -34,11 +33,14 @@ def _network(name: str, state: dict[str, torch.Tensor], dtype: torch.dtype) -> P
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"),
-    [(torch.float64, 3e-6), (torch.float32, 5e-6)],
-    ids=["float64", "float32"],
+    ("name", "dtype", "tolerance"),
+    [
+        ("cfgA_C2H5OH", torch.float64, 3e-6),
+        ("cfgB_CH3CONH2", torch.float32, 5e-6),
+        ("cfgC_CO_triclinic", torch.float64, 3e-6),
+    ],
+    ids=["no midpoints", "midpoints, single precision", "crystal"],
 )
-@pytest.mark.parametrize("name", VECTORS)
 def test_published_coefficients_are_reproduced(
     name: str, dtype: torch.dtype, tolerance: float
 ) -> None:

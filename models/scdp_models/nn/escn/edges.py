@@ -10,6 +10,7 @@ from torch.nn.functional import silu
 
 if TYPE_CHECKING:
     from scdp_models.nn.escn.config import EscnConfig
+    from scdp_models.nn.escn.inference import MessagePlan
 
 __all__ = ["EdgeBlock", "EdgeData", "GaussianExpansion"]
 
@@ -20,7 +21,8 @@ class EdgeData(NamedTuple):
     ``expanded`` ``(n_edges, n_gaussians)``: distances; ``source``, ``target`` ``(n_edges,)``: node
     indices; ``source_species``, ``target_species`` ``(n_edges,)``; ``wigner``
     ``(n_edges, n_rows, (lmax + 1)^2)``: rotations into the frames of the edges; ``strength``
-    ``(n_edges,)``: factors on the messages, None for ones.
+    ``(n_edges,)``: factors on the messages, None for ones; ``plan``: how to compute without
+    gradients, None with.
     """
 
     expanded: torch.Tensor
@@ -30,6 +32,19 @@ class EdgeData(NamedTuple):
     target_species: torch.Tensor
     wigner: torch.Tensor
     strength: torch.Tensor | None
+    plan: MessagePlan | None = None
+
+    def permuted(self, order: torch.Tensor) -> EdgeData:
+        """Return the edges in another order, without a plan."""
+        return EdgeData(
+            expanded=self.expanded[order],
+            source=self.source[order],
+            target=self.target[order],
+            source_species=self.source_species[order],
+            target_species=self.target_species[order],
+            wigner=self.wigner[order],
+            strength=None if self.strength is None else self.strength[order],
+        )
 
 
 class GaussianExpansion(nn.Module):

@@ -88,10 +88,7 @@ def runs_quickly(tensor: torch.Tensor) -> bool:
 
 def planned(edges: EdgeData, n_nodes: int, config: EscnConfig) -> EdgeData:
     """Sort the edges of a graph by target, and prepare what all layers have in common."""
-    order = torch.argsort(edges.target, stable=True)
-    edges = edges._replace(
-        **{k: None if v is None else v[order] for k, v in edges._asdict().items()}
-    )
+    edges = edges.permuted(torch.argsort(edges.target, stable=True))
     slices = order_slices(config.lmax, config.mmax)
     by_source = torch.argsort(edges.source, stable=True)
     rows = _collapsed(edges.wigner, slices)
@@ -238,10 +235,10 @@ def quick_messages(
     for nodes in plan.chunks:
         first = plan.target.slices[nodes.start].start
         own = slice(first, plan.target.slices[nodes.stop - 1].stop)
-        values = block.activation.begin(layer.mixed(nodes, own))
+        mixed = layer.mixed(nodes, own)
         for node in nodes:
             part = plan.target.slices[node]
-            received = block.activation.end(values[:, part.start - first : part.stop - first])
+            received = block.activation.quick(mixed[:, part.start - first : part.stop - first])
             back = plan.back[n_rows * part.start : n_rows * part.stop]
             torch.mm(back.T, received.flatten(0, 1), out=out[node])
     return out.transpose(1, 2)

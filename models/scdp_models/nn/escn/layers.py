@@ -10,6 +10,7 @@ from torch.nn.functional import silu
 
 from scdp_models.nn.equivariant import DegreeLinear, degree_index
 from scdp_models.nn.escn.edges import EdgeBlock, EdgeData
+from scdp_models.nn.escn.inference import quick_messages
 from scdp_models.nn.escn.so2 import SO2Block
 from scdp_models.nn.escn.sphere_grid import ActivationGrid
 from scdp_models.nn.escn.wigner import order_slices
@@ -48,6 +49,14 @@ class EdgeGate(nn.Module):
             out.append((pairs * gates[:, None, m:]).view(n_edges, size, channels))
         return torch.cat(out, dim=1)
 
+    def quick(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(n_rows, n_edges, n_channels)`` in place, without gradients."""
+        gates = torch.sigmoid(x[self.slices[0]])
+        x[self.slices[0]].mul_(gates)
+        for m, part in enumerate(self.slices[1:], start=1):
+            x[part].unflatten(0, (2, -1)).mul_(gates[m:])
+        return x
+
 
 class EdgeGrid(nn.Module):
     """SiLU of the values on a grid around the edge.
@@ -67,6 +76,11 @@ class EdgeGrid(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(n_edges, n_rows, n_channels)`` to the same shape."""
         return self.grid.from_grid(silu(self.grid.to_grid(x.transpose(1, 2)))).transpose(1, 2)
+
+    def quick(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(n_rows, n_edges, n_channels)`` to the same shape, without gradients."""
+        values = silu(self.grid.evaluate.T.to(x.dtype) @ x.flatten(1), inplace=True)
+        return (self.grid.project.T.to(x.dtype) @ values).view(x.shape)
 
 
 class DegreeNorm(nn.Module):
@@ -123,6 +137,8 @@ class MessageBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, edges: EdgeData) -> torch.Tensor:
         """Map node features ``(n, n_channels, (lmax + 1)^2)`` to messages of that shape."""
+        if edges.plan is not None:
+            return quick_messages(self, x, edges, edges.plan)
         x_edge = self.edge_block(edges)
         rows = x.transpose(1, 2).contiguous()
         mixed = self.so2_block_source(edges.wigner @ rows.index_select(0, edges.source), x_edge)
@@ -161,9 +177,10 @@ class SphereLayer(nn.Module):
         """Map ``(n, n_channels, (lmax + 1)^2)`` to the change of the same shape."""
         x = self.norm(x)
         both = torch.cat([x, self.message_block(x, edges)], dim=1)
-        values = self.grid.to_grid(both).transpose(1, 2)
-        values = silu(self.fc2_sphere(silu(self.fc1_sphere(values))))
-        change: torch.Tensor = self.grid.from_grid(self.fc3_sphere(values).transpose(1, 2))
+        # What is linear in the values is the same on the fewer coefficients.
+        first = self.fc1_sphere.weight @ both
+        values = silu(self.fc2_sphere(silu(self.grid.to_grid(first).transpose(1, 2))))
+        change: torch.Tensor = self.fc3_sphere.weight @ self.grid.from_grid(values.transpose(1, 2))
         return change
 
 

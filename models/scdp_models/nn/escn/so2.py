@@ -42,6 +42,11 @@ class SO2Conv(nn.Module):
             self.fc1_i = nn.Linear(width, hidden, bias=False)
             self.fc2_i = nn.Linear(hidden, width, bias=False)
 
+    def weights(self, name: str) -> list[torch.Tensor]:
+        """Return the real and, where there is one, the imaginary matrix of "fc1" or "fc2"."""
+        parts = ("r", "i") if self.imaginary else ("r",)
+        return [self.get_parameter(f"{name}_{part}.weight") for part in parts]
+
     def forward(self, x: torch.Tensor, x_edge: torch.Tensor) -> torch.Tensor:
         """Map ``(n_edges, 2, width)``, +m before -m, to the same shape."""
         gates = silu(self.fc1_dist(x_edge))[:, None]
@@ -71,6 +76,27 @@ class SO2Block(nn.Module):
         self.fc1_m0 = nn.Linear(width, config.n_hidden, bias=False)
         self.fc2_m0 = nn.Linear(config.n_hidden, width, bias=False)
         self.so2_conv = nn.ModuleList(SO2Conv(config, m) for m in range(1, config.mmax + 1))
+
+    def _convolutions(self) -> list[SO2Conv]:
+        return [module for module in self.so2_conv if isinstance(module, SO2Conv)]
+
+    @property
+    def imaginary(self) -> bool:
+        """Whether orders m > 0 have an imaginary part."""
+        return any(convolution.imaginary for convolution in self._convolutions())
+
+    def first_weights(self) -> list[list[torch.Tensor]]:
+        """Return the first matrices of each order: (hidden, degrees times channels)."""
+        return [[self.fc1_m0.weight], *(conv.weights("fc1") for conv in self._convolutions())]
+
+    def second_weights(self) -> list[list[torch.Tensor]]:
+        """Return the second matrices of each order: (degrees times channels, hidden)."""
+        return [[self.fc2_m0.weight], *(conv.weights("fc2") for conv in self._convolutions())]
+
+    def gates(self, x_edge: torch.Tensor) -> list[torch.Tensor]:
+        """Return the gates of each order, (n_edges, hidden), twice that with imaginary parts."""
+        linears = [self.fc1_dist0, *(conv.fc1_dist for conv in self._convolutions())]
+        return [silu(linear(x_edge)) for linear in linears]
 
     def forward(self, x: torch.Tensor, x_edge: torch.Tensor) -> torch.Tensor:
         """Map components in the frame of the edge, ``(n_edges, n_rows, n_channels)``."""

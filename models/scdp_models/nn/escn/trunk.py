@@ -10,6 +10,7 @@ from torch import nn
 from scdp_models.nn.escn.config import EscnConfig
 from scdp_models.nn.escn.edges import EdgeData, GaussianExpansion
 from scdp_models.nn.escn.frames import frames_to_z, from_polar_y, through_angles
+from scdp_models.nn.escn.inference import planned, runs_quickly
 from scdp_models.nn.escn.initial import balance_weights
 from scdp_models.nn.escn.layers import GatedLayer, SphereLayer
 from scdp_models.nn.escn.wigner import WignerRows
@@ -88,8 +89,11 @@ class EscnTrunk(nn.Module):
         torch.Tensor
             Shape ``(n_nodes, n_channels, (lmax + 1)^2)``.
         """
+        quickly = runs_quickly(graph.vectors)
         with torch.autocast(graph.vectors.device.type, enabled=False):
             edges = self._edges(graph, species, rotations)
+            if quickly:
+                edges = planned(edges, graph.n_nodes, self.config)
         scalars = self.sphere_embedding(species)
         scalars = (scalars if state is None else scalars + state).unsqueeze(-1)
         x = nn.functional.pad(scalars, (0, (self.config.lmax + 1) ** 2 - 1))
