@@ -43,7 +43,7 @@ _PIECE = 1024
 _LARGEST_WINDOW = 2**27
 # Zeros shrink a thousandfold, densities fivefold; with much vacuum, some ten times more.
 _GROWTH = 250
-_LEAST_LIMIT = 2**28
+_LEAST_LIMIT = 2**26
 _BUFFER = 2**17
 
 
@@ -60,7 +60,7 @@ def open_binary(path: str | os.PathLike[str], *, limit: int | None = None) -> IO
         The file.
     limit
         Bytes beyond which a compressed file is taken for one that was made to fill the memory;
-        default: 250 times its size, and at least 256 MiB.
+        default: 250 times its size, and at least 64 MiB.
 
     Raises
     ------

@@ -43,6 +43,8 @@ _ELECTRONS = 1e-2
 _SAME_CELL = 1e-4
 # A sphere of wave vectors fills 5 % or more of its grid, half of that if only one half is stored.
 _LEAST_FILLING = 1e-3
+# Pseudo-densities may be negative in places, which lifts the bound a little above one.
+_LARGEST_WAVE = 2.0
 
 
 @dataclass(frozen=True)
@@ -155,13 +157,19 @@ def _check_consistent(waves: EspressoWaves, run: EspressoRun, file: str) -> None
             field="Miller indices",
             fix="the two files are of different runs, or one is damaged",
         )
-    if not all(np.isfinite(component).all() for component in waves.components):
+    constant = waves.components[0][(waves.indices == 0).all(axis=1)].real
+    # No wave of a positive density is larger than its mean, nor is one of its spin density.
+    limit = _LARGEST_WAVE * np.abs(constant).max(initial=0.0)
+    if not all((np.abs(each.view(np.float64)) <= limit).all() for each in waves.components):
         raise DensityFormatError(
-            "holds coefficients that are not finite", file=file, field="coefficients", fix=COPY_ANEW
+            f"holds coefficients beyond {limit:.4g} or not finite, the mean of the density being "
+            f"{limit / _LARGEST_WAVE:.4g} e/Bohr^3",
+            file=file,
+            field="coefficients",
+            fix=COPY_ANEW,
         )
-    constant = waves.components[0][(waves.indices == 0).all(axis=1)]
     volume = abs(np.linalg.det(run.cell))
-    found = float(constant.real.sum()) * volume
+    found = float(constant.sum()) * volume
     if np.isfinite(run.n_electrons) and not abs(found - run.n_electrons) < _ELECTRONS:
         raise DensityFormatError(
             f"{found:.4f} electrons, and {run.n_electrons:.4f} according to {SCHEMA_FILE}",

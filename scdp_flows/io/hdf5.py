@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.io.hdf5_heap import heap_problem
 from scdp_flows.io.reading import COPY_ANEW, format_errors, read_bytes
 
 if TYPE_CHECKING:
@@ -34,9 +36,13 @@ _H5PY_ERRORS = (RuntimeError, KeyError, ValueError, TypeError, OverflowError, Me
 class Hdf5File:
     """Read arrays and attributes of an open file, each by its path inside."""
 
-    def __init__(self, root: Any, file: str, size: int) -> None:
+    def __init__(self, root: Any, file: str, source: str | BytesIO) -> None:
         self._root = root
-        self._size = size
+        self._source = source
+        self._size = (
+            Path(file).stat().st_size if isinstance(source, str) else source.getbuffer().nbytes
+        )
+        self._heaps_are_sound = False
         self.file = file
 
     def __contains__(self, name: str) -> bool:
@@ -72,14 +78,21 @@ class Hdf5File:
         DensityFormatError
             If there is none or it is no text.
         """
-        value = self._dataset(name)[()]
+        found = self._dataset(name)
+        if found.dtype.kind == "O" and found.shape == ():
+            self._check_heaps(found.dtype, name)
+            self._check_length(found.id.get_offset(), name)
+        value = found[()] if found.shape == () else None
         if not isinstance(value, bytes):
             raise self.error(f"holds {type(value).__name__}, expected text", field=name)
         return value.decode("utf-8", errors="replace")
 
     def attribute(self, name: str, key: str) -> Any:
         """Return an attribute, None if there is none."""
-        return self._root[name].attrs.get(key) if name in self._root else None
+        if name not in self._root or key not in self._root[name].attrs:
+            return None
+        self._check_heaps(self._root[name].attrs.get_id(key).dtype, f"{name}.{key}")
+        return self._root[name].attrs[key]
 
     def names(self, name: str = "/") -> list[str]:
         """Return what a group holds; nothing if it is no group."""
@@ -89,6 +102,37 @@ class Hdf5File:
     def error(self, message: str, *, field: str, fix: str = COPY_ANEW) -> DensityFormatError:
         """Return an error that names a part of this file."""
         return DensityFormatError(message, file=self.file, field=field, fix=fix)
+
+    def _check_heaps(self, dtype: np.dtype[Any], name: str) -> None:
+        """Refuse to read what lies in a damaged heap, which the library does forever."""
+        if self._heaps_are_sound or dtype.kind != "O":
+            return
+        with self._content() as content:
+            problem = heap_problem(content)
+        if problem is not None:
+            raise self.error(problem, field=name)
+        self._heaps_are_sound = True
+
+    def _check_length(self, place: int | None, name: str) -> None:
+        """Refuse a text of any length that is longer than the file, before memory is made."""
+        with self._content() as content:
+            start = self._size if place is None else place
+            length = int.from_bytes(content[start : start + 4], "little")
+            if not 0 < length <= self._size:
+                raise self.error(f"a text of {length} bytes in a file of {self._size}", field=name)
+
+    @contextmanager
+    def _content(self) -> Iterator[mmap.mmap | memoryview]:
+        """Give the bytes of the file without reading them."""
+        if isinstance(self._source, BytesIO):
+            with self._source.getbuffer() as buffer:
+                yield buffer
+            return
+        with (
+            Path(self._source).open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            yield content
 
     def _dataset(self, name: str) -> Any:
         found = self._root.get(name)
@@ -117,9 +161,8 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Hdf5File]:
                 is_plain = stream.read(8) == HDF5_SIGNATURE.encode("latin-1")
             # The library seeks, which is slow in compressed streams.
             source: Any = str(path) if is_plain else BytesIO(read_bytes(path))
-            size = Path(path).stat().st_size if is_plain else source.getbuffer().nbytes
             with h5py.File(source, "r") as root:
-                yield Hdf5File(root, str(path), size)
+                yield Hdf5File(root, str(path), source)
         except DensityError:
             raise
         except _H5PY_ERRORS as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import re
-import time
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
@@ -138,45 +137,6 @@ def test_damaged_bytes_give_a_typed_error_or_a_finite_density(
     with contextlib.suppress(DensityFormatError):
         density = read_density(file, format=name, index=sample.index)
         assert np.isfinite(density.values).all()
-
-
-@pytest.mark.soak
-def test_damage_of_all_sorts_for_forty_seconds(
-    name: str, sample: Any, copied: Callable[[Any], Path]
-) -> None:
-    file = copied(sample)
-    content = file.read_bytes()
-    random = np.random.default_rng()
-    end = time.monotonic() + 40
-    while time.monotonic() < end:
-        damaged = _damaged(bytearray(content), random)
-        file.write_bytes(damaged)
-        try:
-            density = read_density(file, format=name, index=sample.index)
-        except DensityFormatError:
-            continue
-        except Exception:
-            (file.parents[1] / f"found_{name}").write_bytes(damaged)  # to be kept as a test
-            raise
-        assert np.isfinite(density.values).all()
-
-
-def _damaged(content: bytearray, random: np.random.Generator) -> bytes:
-    """Cut, flip, delete or overwrite; headers are hit more often than their share."""
-    reach = min(len(content), int(random.choice([200, 2000, len(content)])))
-    first, last = sorted(random.integers(0, reach, 2).tolist())
-    match int(random.integers(0, 4)):
-        case 0:
-            return bytes(content[:last])
-        case 1:
-            for place in random.integers(0, reach, 4):
-                content[place] ^= 1 << int(random.integers(0, 8))
-        case 2:
-            del content[first:last]
-        case _:
-            number = int(random.choice([0, 1, 2**20, 2**31 - 1, -1]))
-            content[first : first + 4] = number.to_bytes(4, "little", signed=True)
-    return bytes(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n" * 50, b"not a density\n" * 50, bytes(range(256))])

@@ -8,10 +8,17 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import lz4.frame
+import numpy as np
 import pytest
 import zstandard
 
-from scdp_flows.io.compression import DECODE_ERRORS, open_binary, open_text, replace_text
+from scdp_flows.io.compression import (
+    DECODE_ERRORS,
+    open_binary,
+    open_text,
+    replace_binary,
+    replace_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +78,18 @@ def test_damaged_files_are_noticed(suffix: str, tmp_path: Path) -> None:
     (tmp_path / "CHGCAR").write_bytes(content)
     with pytest.raises(DECODE_ERRORS), open_binary(tmp_path / "CHGCAR") as stream:
         stream.read()
+
+
+@pytest.mark.parametrize("suffix", _COMPRESSED)
+def test_one_wrong_bit_in_what_was_written_is_noticed(suffix: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes(4000)
+    with replace_binary(tmp_path / f"rho{suffix}") as stream:
+        stream.write(noise)
+    content = bytearray((tmp_path / f"rho{suffix}").read_bytes())
+    content[2000] ^= 1
+    (tmp_path / "rho").write_bytes(content)
+    with pytest.raises(DECODE_ERRORS), open_binary(tmp_path / "rho") as damaged:
+        damaged.read()
 
 
 @pytest.mark.parametrize("suffix", _COMPRESSED)

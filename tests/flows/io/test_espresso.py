@@ -55,3 +55,15 @@ def test_a_wrong_number_of_electrons_is_refused(data: Path, tmp_path: Path) -> N
     schema.write_text(text)
     with pytest.raises(DensityFormatError, match=r"8\.0000 electrons, and 9\.0000 according"):
         read_espresso_density(tmp_path / "charge-density.dat")
+
+
+def test_a_wave_larger_than_the_density_is_refused(data: Path, tmp_path: Path) -> None:
+    for name in ("charge-density.dat", "data-file-schema.xml"):
+        shutil.copy(data / "qe" / "si.save" / name, tmp_path)
+    file = tmp_path / "charge-density.dat"
+    content = bytearray(file.read_bytes())
+    # Fortran ends the record of the coefficients with its length.
+    content[-84:-76] = np.float64(1e300).tobytes()
+    file.write_bytes(content)
+    with pytest.raises(DensityFormatError, match="coefficients beyond"):
+        read_espresso_density(file)

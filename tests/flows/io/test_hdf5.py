@@ -50,3 +50,18 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         root.create_dataset("a", (2**15, 2**15, 8), "f8", chunks=(64, 64, 8), compression="gzip")
     with open_hdf5(tmp_path / "x.h5") as opened, pytest.raises(DensityFormatError, match="packed"):
         opened.array("a")
+
+
+@pytest.mark.parametrize(
+    ("place", "why"), [(0, "a text of 4294967295 bytes"), (16, ".*the heap ends")]
+)
+def test_a_text_on_which_the_library_hangs(file: Path, place: int, why: str) -> None:
+    with h5py.File(file) as root:
+        reference = root["text"].id.get_offset()
+    content = bytearray(file.read_bytes())
+    heap = int.from_bytes(content[reference + 4 : reference + 12], "little")
+    start = reference if place == 0 else heap + 8
+    content[start : start + 4] = b"\xff" * 4
+    file.write_bytes(content)
+    with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=rf"text: {why}"):
+        opened.text("text")
