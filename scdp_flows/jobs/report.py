@@ -14,7 +14,7 @@ from scdp_flows.schemas.report import ReportDoc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ReportMaker"]
+__all__ = ["ReportMaker", "SeedingReportMaker"]
 
 
 @dataclass(kw_only=True)
@@ -70,3 +70,41 @@ class ReportMaker(StepMaker):
                 seed_ids=seed_ids,
                 title=self.title,
             )
+
+
+@dataclass(kw_only=True)
+class SeedingReportMaker(StepMaker):
+    """Make the job that writes ``seeding.html``, ``seeding.json`` and pictures of benchmarks."""
+
+    name: str = "seeding report"
+    folder: str = "report"
+    """Where the files go."""
+    title: str = "What a start saves"
+    """Title of the report."""
+
+    def __post_init__(self) -> None:
+        """Make the paths absolute: jobs may run in folders of their own."""
+        super().__post_init__()
+        self.folder = str(Path(self.folder).expanduser().absolute())
+
+    @job(output_schema=ReportDoc)
+    def make(self, benchmark_ids: Sequence[str]) -> ReportDoc:
+        """Write the report.
+
+        Parameters
+        ----------
+        benchmark_ids
+            Benchmarks, the most important first.
+
+        Raises
+        ------
+        UnknownNameError
+            If a document does not exist.
+        StoreError
+            If the folder cannot be written.
+        """
+        # matplotlib comes with it.
+        from scdp_flows.reports.seeding import build_seeding_report
+
+        with self.open_stores() as stores:
+            return build_seeding_report(stores, Path(self.folder), benchmark_ids, title=self.title)

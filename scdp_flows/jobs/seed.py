@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobflow import job
 
-from scdp_flows.dft.base import SpinDensities
 from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.io.structures import as_arrays, check_structure, structure_hash
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.batches import closed, raise_first, value_of
 from scdp_flows.jobs.evaluate import BASELINE, choose_labels, structure_of
-from scdp_flows.plugins import resolve
+from scdp_flows.jobs.starting_densities import FIT, Given, StartingDensities
 from scdp_flows.predictors.base import as_predictors
 from scdp_flows.progress import Progress
 from scdp_flows.schemas.identity import content_hash, hill_formula
@@ -24,17 +23,17 @@ from scdp_flows.schemas.seeding import SeedDoc, StartRecord
 from scdp_flows.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from scdp_flows.dft.base import DftCode, ScfStart, StartDensity
+    from scdp_flows.dft.base import DftCode, Outcome, ScfStart
     from scdp_flows.io.structures import AtomicStructure
-    from scdp_flows.predictors.base import Predicted, Predictor
+    from scdp_flows.predictors.base import Predictor
     from scdp_flows.schemas.dataset import Split
     from scdp_flows.stores.factory import Stores
 
 __all__ = ["SeedMaker", "seed_settings_hash"]
 
-_OWN_STARTS = ("default", "exact", BASELINE)
+_OWN_STARTS = ("default", "exact", BASELINE, FIT)
 
 
 @dataclass(kw_only=True)
@@ -43,6 +42,7 @@ class SeedMaker(StepMaker):
 
     These are the code's own guess, superposed atoms, each predictor, and the converged density,
     which is the best possible. Each finished structure is stored at once and never computed twice.
+    What a discarded attempt cost is counted, and so is prediction.
     """
 
     name: str = "seed"
@@ -54,6 +54,26 @@ class SeedMaker(StepMaker):
     """Most structures of a dataset that are computed."""
     n_processes: int | None = None
     """Structures computed at a time; None: as the settings say, on all cores by default."""
+    fit_start: bool = False
+    """Whether to start from the label in Gaussians too, where the structure has such a label: the
+    best prediction that the basis allows."""
+    other_functional: bool = False
+    """Whether predictions for another functional are used, such as PBE ones for a hybrid."""
+    audit_fraction: float = 1.0
+    """Share of the structures for which all starts are computed. The others start from the
+    predictors' densities alone, as in daily work; their energies have nothing beside them."""
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible share.
+
+        Raises
+        ------
+        SettingsError
+            If it is not from 0 to 1.
+        """
+        super().__post_init__()
+        if not 0 <= self.audit_fraction <= 1:
+            raise SettingsError(f"audit_fraction is {self.audit_fraction}; expected 0 to 1")
 
     @job(output_schema=SeedOutput)
     def make(
@@ -89,7 +109,7 @@ class SeedMaker(StepMaker):
             If not a single structure could be computed; otherwise the output lists those.
         """
         chosen = as_predictors(predictors)
-        _check(chosen, self.code)
+        _check(chosen, self.code, other_functional=self.other_functional)
         with self.open_stores() as stores:
             labelled = self._labelled(stores, density_ids, dataset_id)
             everything = [*structures, *labelled]
@@ -121,7 +141,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _check(predictors: list[Predictor], code: DftCode) -> None:
+def _check(predictors: list[Predictor], code: DftCode, *, other_functional: bool) -> None:
+    own = code.kind()
     for predictor in predictors:
         if predictor.name in _OWN_STARTS:
             raise SettingsError(
@@ -130,13 +151,8 @@ def _check(predictors: list[Predictor], code: DftCode) -> None:
             )
         kind = predictor.kind()
         if kind is not None:
-            kind.check_compatible(code.kind())
-
-
-def _start_density(predicted: Predicted) -> StartDensity:
-    if predicted.spin_density is None:
-        return predicted.density
-    return SpinDensities(predicted.density, predicted.spin_density)
+            compared = replace(own, functional=kind.functional) if other_functional else own
+            kind.check_compatible(compared)
 
 
 class _Task(NamedTuple):
@@ -145,6 +161,20 @@ class _Task(NamedTuple):
     seed_id: str
     structure: AtomicStructure
     structure_hash: str
+    audited: bool
+
+
+class _Start(NamedTuple):
+    """Who a start comes from."""
+
+    label: str
+    predictor: str | None = None
+    model_id: str | None = None
+
+
+def _is_sampled(found: str, fraction: float) -> bool:
+    """Tell whether a structure is in the sample: the same ones for the same structures, always."""
+    return int(found[:8], 16) < fraction * 16**8
 
 
 class _Batch:
@@ -167,16 +197,11 @@ class _Batch:
         self.docs: dict[str, SeedDoc] = {}
         self.tasks: list[_Task] = []
         self.errors: dict[int, ScdpFlowsError] = {}
+        self.densities = StartingDensities(maker.code, stores, predictors, with_fit=maker.fit_start)
         self.n_reused = 0
 
     def look_up(self) -> None:
         """Find what is stored already and what has to be computed, equal structures once."""
-        starts: list[tuple[str, str | None, str | None]] = [
-            ("default", None, None),
-            ("exact", None, None),
-            (BASELINE, BASELINE, None),
-            *((name, name, model_id) for name, model_id in self.models.items()),
-        ]
         for index, structure in enumerate(self.structures):
             try:
                 check_structure(structure)
@@ -184,86 +209,99 @@ class _Batch:
             except ScdpFlowsError as error:
                 self.errors[index] = error
                 continue
-            seed_id = SeedDoc.make_id(found, self.settings_hash, starts)
+            audited = not self.predictors or _is_sampled(found, self.maker.audit_fraction)
+            seed_id = SeedDoc.make_id(found, self.settings_hash, self._starts(audited=audited))
             known = seed_id in self.indices
             self.indices.setdefault(seed_id, []).append(index)
             if known:
                 continue
             doc = self.stores.reports.seeds.find({"seed_id": seed_id})
             if doc is None:
-                self.tasks.append(_Task(seed_id, structure, found))
+                self.tasks.append(_Task(seed_id, structure, found, audited))
             else:
                 self.docs[seed_id] = doc
                 self.n_reused += 1
 
+    def _starts(self, *, audited: bool) -> list[_Start]:
+        """Return label, predictor and model of each start of a structure."""
+        predicted = [_Start(name, name, model_id) for name, model_id in self.models.items()]
+        if not audited:
+            return predicted
+        own = [
+            _Start("default"),
+            _Start("exact"),
+            _Start(BASELINE, BASELINE),
+        ]
+        return own + [_Start(FIT)] * self.maker.fit_start + predicted
+
     def compute(self) -> None:
         """Predict and compute what is missing, and store each result as soon as it is there."""
-        predictions, tasks = [], []
+        given, tasks = [], []
         for task in self.tasks:
             try:
-                predictions.append(self._predict(task.structure))
+                given.append(self.densities.make(task.structure, audited=task.audited))
             except ScdpFlowsError as error:
                 self._fail(task, error)
             else:
                 tasks.append(task)
         if not tasks:
             return
-        outcomes = self.maker.code.compare_starts_many(
-            [task.structure for task in tasks],
-            [{name: _start_density(p) for name, p in found.items()} for found in predictions],
-            n_processes=self.maker.n_processes or get_settings().N_PROCESSES,
-        )
         total = self.n_reused + len(tasks)
         with (
             Progress("restart", total, done=self.n_reused) as progress,
-            closed(outcomes) as results,
+            closed(self._outcomes(tasks, given)) as results,
         ):
-            for outcome in results:
-                task = tasks[outcome.index]
+            for task, starts, outcome in results:
                 try:
-                    self._store(task, value_of(outcome), predictions[outcome.index])
+                    self._store(task, value_of(outcome), starts)
                 except StoreError:
                     raise
                 except ScdpFlowsError as error:
                     self._fail(task, error)
                 progress.advance(task.structure.formula)
 
-    def _predict(self, structure: AtomicStructure) -> dict[str, Predicted]:
-        """Return the densities to start from by label."""
-        atoms = self.maker.code.atomic_reference(as_arrays(structure)[0].tolist())
-        superposition: Predictor = resolve("predictors", BASELINE)(  # type: ignore[operator]
-            reference=atoms.to_dict(), ions=True, name=BASELINE
-        )
-        return {
-            predictor.name: next(iter(predictor.predict_many([structure])))
-            for predictor in (superposition, *self.predictors)
-        }
+    def _outcomes(
+        self, tasks: list[_Task], given: list[dict[str, Given]]
+    ) -> Iterator[tuple[_Task, dict[str, Given], Outcome[list[ScfStart]]]]:
+        """Compute the audited structures, then the others, which are compared with nothing."""
+        n_processes = self.maker.n_processes or get_settings().N_PROCESSES
+        code = self.maker.code
+        for audited, run in ((True, code.compare_starts_many), (False, code.seeded_only_many)):
+            chosen = [(t, g) for t, g in zip(tasks, given, strict=True) if t.audited is audited]
+            if not chosen:
+                continue
+            outcomes = run(
+                [task.structure for task, _ in chosen],
+                [{name: one.density for name, one in found.items()} for _, found in chosen],
+                n_processes=n_processes,
+            )
+            with closed(outcomes) as results:
+                for outcome in results:
+                    yield (*chosen[outcome.index], outcome)
 
-    def _store(self, task: _Task, starts: list[ScfStart], predicted: dict[str, Predicted]) -> None:
-        kind_key = self.maker.code.kind().key()
-        same = {"structure_hash": task.structure_hash, "kind_key": kind_key}
-        label = next(self.stores.densities.query(same, limit=1), None)
+    def _store(self, task: _Task, starts: list[ScfStart], given: dict[str, Given]) -> None:
+        label = self.densities.label(task.structure_hash)
         doc = SeedDoc.from_starts(
-            [self._record(start, predicted.get(start.start)) for start in starts],
+            [self._record(start, given.get(start.start)) for start in starts],
             structure_hash=task.structure_hash,
             settings_hash=self.settings_hash,
             formula=hill_formula(as_arrays(task.structure)[0]),
-            kind_key=kind_key,
+            kind_key=self.maker.code.kind().key(),
             density_id=None if label is None else label.density_id,
-        )
+        ).updated(seed_id=task.seed_id)
         self.docs[task.seed_id] = self.stores.reports.seeds.put(doc)
 
-    def _record(self, start: ScfStart, predicted: Predicted | None) -> StartRecord:
+    def _record(self, start: ScfStart, given: Given | None) -> StartRecord:
         """Name the predictor of a start, and add the time that it took to predict."""
         record = StartRecord.model_validate(asdict(start))
-        if predicted is None:
+        if given is None:
             return record
         return record.updated(
-            predictor=start.start,
+            predictor=given.predictor,
             model_id=self.models.get(start.start),
-            seed_cpu_s=start.seed_cpu_s + predicted.seconds,
-            cpu_s=start.cpu_s + predicted.seconds,
-            wall_s=start.wall_s + predicted.seconds,
+            seed_cpu_s=start.seed_cpu_s + given.cpu_s,
+            cpu_s=start.cpu_s + given.cpu_s,
+            wall_s=start.wall_s + given.wall_s,
         )
 
     def _fail(self, task: _Task, error: ScdpFlowsError) -> None:

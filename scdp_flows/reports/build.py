@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scdp_flows.reports.results import Results
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["HTML_FILE", "JSON_FILE", "build_report", "report_numbers"]
+__all__ = ["HTML_FILE", "JSON_FILE", "build_report", "report_numbers", "write_files"]
 
 HTML_FILE = "report.html"
 JSON_FILE = "report.json"
@@ -83,7 +83,8 @@ def build_report(
     numbers = report_numbers(results)
     provenance = Provenance.collect(command=_command(sys.argv))
     html = _page(stores, results, provenance.command)
-    _write(Path(folder), {JSON_FILE: json.dumps(numbers, indent=1) + "\n", HTML_FILE: html})
+    text = json.dumps(numbers, indent=1) + "\n"
+    write_files(Path(folder), {JSON_FILE: text.encode(), HTML_FILE: html.encode()})
     doc = ReportDoc.from_files(
         title, files=[HTML_FILE, JSON_FILE], summary={"groups": numbers["groups"]}
     )
@@ -130,11 +131,25 @@ def _page(stores: Stores, results: Results, command: str | None) -> str:
     return page(results.title, *parts)
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the files of a report, each whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Made when missing.
+    files
+        Name → content.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_whole(folder / name, text.encode())
+        for name, content in files.items():
+            write_whole(folder / name, content)
     except OSError as error:
         raise StoreError(
             f"{folder}: the report cannot be written: {error.strerror}; choose a folder that is "

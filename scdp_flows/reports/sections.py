@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scdp_flows.reports.series import Series
     from scdp_flows.stores.factory import Stores
 
-__all__ = ["group_section", "origin_section", "training_section"]
+__all__ = ["drawn_section", "group_section", "origin_section", "training_section"]
 
 
 def group_section(
@@ -64,7 +64,9 @@ def _slice(stores: Stores, group: Group, series: Mapping[str, Series], prefix: s
         )
         return slice_figure(found.label, named, magnified=models)
 
-    drawing = _svg(draw, prefix=f"{prefix}-slice", description="Density and errors on a plane")
+    drawing = drawn_section(
+        draw, prefix=f"{prefix}-slice", description="Density and errors on a plane"
+    )
     return figure(drawing, captions[0]) if captions else drawing
 
 
@@ -115,12 +117,22 @@ def training_section(results: Results) -> Markup:
 
 
 def _drawn(draw: Callable[[], Figure], *, prefix: str, description: str, caption: str) -> Markup:
-    drawing = _svg(draw, prefix=prefix, description=description)
+    drawing = drawn_section(draw, prefix=prefix, description=description)
     return figure(drawing, caption) if drawing.startswith("<svg") else drawing
 
 
-def _svg(draw: Callable[[], Figure], *, prefix: str, description: str) -> Markup:
-    """Return a drawing, or a note why it is missing: the rest of the report is worth having."""
+def drawn_section(draw: Callable[[], Figure], *, prefix: str, description: str) -> Markup:
+    """Return a drawing, or a note why it is missing: the rest of the report is worth having.
+
+    Parameters
+    ----------
+    draw
+        Gives the figure, or raises an error of ours.
+    prefix
+        Put before every identifier; unique in the page.
+    description
+        What screen readers say.
+    """
     try:
         drawn = draw()
     except ScdpFlowsError as error:

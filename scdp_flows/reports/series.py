@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from scdp_flows.schemas.evaluation import EvaluationDoc
     from scdp_flows.schemas.seeding import SeedDoc, StartRecord
+    from scdp_flows.schemas.seeding_benchmark import StartSummary
     from scdp_flows.schemas.training import ModelDoc
 
 __all__ = ["ATOMIC", "DEFAULT", "EXACT", "Series", "arrange", "evaluation_key", "start_key"]
@@ -57,7 +58,7 @@ def evaluation_key(doc: EvaluationDoc) -> str:
     return doc.model_id or doc.predictor
 
 
-def start_key(record: StartRecord) -> str:
+def start_key(record: StartRecord | StartSummary) -> str:
     """Return the key of the series that a restart belongs to."""
     if record.start in _FIXED:
         return record.start

@@ -118,6 +118,17 @@ class GaussianCode(DftCode):
             except ScdpFlowsError as error:
                 yield Outcome(index, None, error)
 
+    def seeded_only_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, OrbitalDensity | SpinDensities]],
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        outcomes = self.compare_starts_many(structures, densities, n_processes=n_processes)
+        for outcome, given in zip(outcomes, densities, strict=True):
+            yield replace(outcome, value=[s for s in outcome.value or () if s.start in given])
+
     def seeded_comparison(
         self,
         structure: AtomicStructure,

@@ -188,6 +188,9 @@ def run_seeded(
     dm0 = reason = attempt = None
     # The calculation goes on with the object of its seed, and with all integrals that has.
     prepared = mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
+    with quiet_pyscf():
+        core = prepared.get_hcore()
+    prepared.get_hcore = lambda *_: core
     try:
         dm0 = make_dm0(prepared)
     except CalculationError as error:
@@ -195,6 +198,7 @@ def run_seeded(
     seed_cpu, seed_wall = time.process_time() - cpu, time.perf_counter() - wall
     if dm0 is not None:
         attempt = run_scf(mol, settings, dm0, prepared=prepared)
+        del prepared.get_hcore  # the kept matrix; the method of the class is behind it
         reason = _why_not(attempt, default)
     if attempt is None or reason is not None:
         result = default or run_scf(mol, settings, conv_tol_ha=conv_tol_ha)

@@ -116,6 +116,37 @@ def test_the_first_test_structures_of_a_dataset(maker: SeedMaker, labels: list[s
     assert found == labels[3:5]
 
 
+def test_a_fixed_sample_is_audited(
+    maker: SeedMaker, predictor: ScdpPredictor, molecules: list[Molecule]
+) -> None:
+    some = replace(maker, audit_fraction=0.5)
+    output = _seed(some, molecules, predictors=predictor)
+    with maker.open_stores() as stores:
+        docs = [stores.reports.seeds.get(key) for key in output.seed_ids]
+    audited = [doc.start("default") is not None for doc in docs]
+    assert 0 < sum(audited) < len(molecules)
+    alone = docs[audited.index(False)]
+    assert [record.start for record in alone.starts] == ["tiny"]
+    assert alone.starts[0].energy_difference_ha is None
+    assert _seed(some, molecules, predictors=predictor).n_reused == len(molecules)
+    with pytest.raises(SettingsError, match="audit_fraction is 2"):
+        replace(maker, audit_fraction=2)
+
+
+def test_labels_in_gaussians_are_started_from_too(maker: SeedMaker, labels: list[str]) -> None:
+    output = _seed(replace(maker, fit_start=True), density_ids=labels[:1])
+    assert list(output.mean_iterations) == ["default", "atomic", "fit", "exact"]
+
+
+def test_hybrids_start_from_other_functionals_on_request(
+    maker: SeedMaker, predictor: ScdpPredictor, water: Molecule, gaussian_code: Any
+) -> None:
+    hybrid = replace(maker, code=replace(gaussian_code, functional="B3LYP"))
+    with pytest.raises(KindMismatchError, match="functional"):
+        _seed(hybrid, [water], predictors=predictor)
+    assert _seed(replace(hybrid, other_functional=True), [water], predictors=predictor).seed_ids
+
+
 def test_settings_of_restarts_tell_calculations_apart(gaussian_code: Any) -> None:
     same = type(gaussian_code).from_dict(gaussian_code.as_dict())
     assert seed_settings_hash(same) == seed_settings_hash(gaussian_code)

@@ -40,7 +40,7 @@ def test_density_and_gradient_are_those_of_single_functions(shells: OrbitalDensi
     values = auxiliary.mol.eval_gto("GTOval_sph_deriv1", _points())
     expected = values @ auxiliary.to_pyscf(shells.coefficients)
     found, _ = ShellSums(shells)(_points())
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(found, expected, atol=3e-6 * abs(expected).max())
 
 
 def test_potential_is_that_of_the_multipoles(shells: OrbitalDensity) -> None:
@@ -53,7 +53,7 @@ def test_potential_is_that_of_the_multipoles(shells: OrbitalDensity) -> None:
     coefficients = auxiliary.to_pyscf(shells.coefficients)
     coefficients[[0, 1]] = 0.0  # both shells of l = 0
     _, found = ShellSums(shells)(points)
-    np.testing.assert_allclose(found, integrals @ coefficients, atol=2e-6)
+    np.testing.assert_allclose(found, integrals @ coefficients, atol=5e-6)
 
 
 def test_potential_is_left_out_on_request(shells: OrbitalDensity) -> None:
