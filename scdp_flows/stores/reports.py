@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scdp_flows.errors import UnknownNameError
 from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
+from scdp_flows.schemas.relaxation import RelaxationDoc
 from scdp_flows.schemas.report import ReportDoc
 from scdp_flows.schemas.seeding import SeedDoc
 from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
@@ -24,7 +25,7 @@ class ReportStore:
     """Keep the documents of all results in one collection.
 
     Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds``, ``benchmarks``,
-    and ``reports``.
+    ``relaxations`` and ``reports``.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class ReportStore:
         self.evaluations = DocumentStore(store, EvaluationDoc, shared=True)
         self.seeds = DocumentStore(store, SeedDoc, shared=True)
         self.benchmarks = DocumentStore(store, SeedingBenchmarkDoc, shared=True)
+        self.relaxations = DocumentStore(store, RelaxationDoc, shared=True)
         self.reports = DocumentStore(store, ReportDoc, shared=True)
 
     def put(self, doc: ScdpDoc) -> ScdpDoc:
@@ -61,7 +63,7 @@ class ReportStore:
         ----------
         doc_type
             ``"prediction"``, ``"evaluation"``, ``"seed"``, ``"seeding_benchmark"``,
-            or ``"report"``.
+            ``"relaxation"`` or ``"report"``.
         identifier
             The identifier of the document.
 
@@ -79,6 +81,7 @@ class ReportStore:
             self.evaluations,
             self.seeds,
             self.benchmarks,
+            self.relaxations,
             self.reports,
         ]
         known = {view.document.doc_type: view for view in views}
