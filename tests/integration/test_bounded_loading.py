@@ -78,8 +78,8 @@ def _with_little_memory(work: Callable[[], object]) -> None:
     if child == 0:
         code = 1
         try:
-            status = Path("/proc/self/status").read_text().split("VmData:")[1]
-            allowed = 1024 * int(status.split()[0]) + ALLOWED
+            data = Path("/proc/self/status").read_text().split("VmData:")[1]
+            allowed = 1024 * int(data.split()[0]) + ALLOWED
             resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
             work()
             code = 0
