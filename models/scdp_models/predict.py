@@ -26,6 +26,7 @@ from scdp_models.density.orbital import OrbitalDensity
 from scdp_models.errors import CheckpointError, GraphError
 from scdp_models.graph import build_graph, checked_structure, collate
 from scdp_models.nn.legacy.structure import published_midpoints
+from scdp_models.nn.passes import passes
 from scdp_models.virtual_nodes import Midpoints, bond_midpoints
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Geometry", "Model", "Prediction", "load", "load_pretrained", "pretrained_path"]
 
 DEFAULT_PRETRAINED = "small-molecules-pbe-gth"
-# Edges of one pass: 12 kB each in the default network, and larger passes are no faster on a CPU.
-_EDGES_PER_PASS = 2000
 
 
 class Geometry(NamedTuple):
@@ -170,26 +169,39 @@ class Model:
         geometry = Geometry(numbers, positions, cell, pbc, virtual_positions, state)
         return self.predict_batch([geometry])[0].density
 
-    def predict_batch(self, geometries: Sequence[Geometry]) -> list[Prediction]:
-        """Predict several structures, as many at a time as are quickest.
+    def predict_batch(
+        self, geometries: Sequence[Geometry], *, memory: int | None = None
+    ) -> list[Prediction]:
+        """Predict several structures, as many at a time as are quickest and fit into memory.
 
-        Memory grows with the largest structure, not with their number.
+        Parameters
+        ----------
+        geometries
+            The structures.
+        memory
+            Bytes that one pass through the network may need beside the weights, as
+            :func:`scdp_models.nn.passes.prediction_bytes` estimates it. None: what is quickest,
+            and single structures however large.
 
         Raises
         ------
         GraphError
-            As in :meth:`predict`.
+            As in :meth:`predict`, and if one structure alone needs more memory.
         """
         prepared = [self._graph(geometry) for geometry in geometries]
-        return list(map(self._density, geometries, prepared, self._coefficients(prepared)))
+        results = self._coefficients(prepared, memory)
+        return list(map(self._density, geometries, prepared, results))
 
-    def _coefficients(self, graphs: Sequence[AtomGraph]) -> Iterator[_Coefficients]:
+    def _coefficients(
+        self, graphs: Sequence[AtomGraph], memory: int | None
+    ) -> Iterator[_Coefficients]:
         """Yield the coefficients of each structure."""
         import torch
 
-        for part in _passes(graphs):
+        config, itemsize = self._network.config, self._dtype.itemsize
+        for part in passes(graphs, config, itemsize=itemsize, memory=memory):
             batch = collate(part).to(self._dtype)
-            with torch.no_grad():
+            with torch.inference_mode():
                 output, excess = self._forward(batch)
             n_functions = _per_structure(self._network.counts(batch.numbers), batch)
             n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
@@ -305,20 +317,6 @@ def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:
     total = of_node.new_zeros(batch.n_structures).index_add(0, batch.structure, of_node)
     counts: list[int] = total.tolist()
     return counts
-
-
-def _passes(graphs: Sequence[AtomGraph]) -> Iterator[list[AtomGraph]]:
-    """Cut a list of graphs into parts of a bounded number of edges, or one graph."""
-    part: list[AtomGraph] = []
-    n_edges = 0
-    for graph in graphs:
-        if part and n_edges + len(graph.source) > _EDGES_PER_PASS:
-            yield part
-            part, n_edges = [], 0
-        part.append(graph)
-        n_edges += len(graph.source)
-    if part:
-        yield part
 
 
 def load(path: str | Path, dtype: str = "float32") -> Model:

@@ -50,7 +50,11 @@ class ScdpPredictor(MSONable):
     dtype: str = "float32"
     """``"float32"`` or ``"float64"``."""
     batch_size: int = 8
-    """Structures that pass through the network together."""
+    """Structures that are taken and held at a time; as many of them as fit into `memory_mb` pass
+    through the network together."""
+    memory_mb: float | None = None
+    """MiB that a pass through the network may need beside its weights; larger structures are
+    refused. None: as much as is quickest, and single structures however large."""
     name: str = "scdp"
     """Name in documents and tables."""
 
@@ -101,10 +105,10 @@ class ScdpPredictor(MSONable):
             )
             self._check_elements(model, structure)
         start = time.perf_counter()
+        memory = None if self.memory_mb is None else int(self.memory_mb * 2**20)
+        geometries = [Geometry(*as_arrays(one), state=electronic_state(one)) for one in batch]
         try:
-            found = model.predict_batch(
-                [Geometry(*as_arrays(one), state=electronic_state(one)) for one in batch]
-            )
+            found = model.predict_batch(geometries, memory=memory)
         except ScdpModelsError as error:
             formulas = ", ".join(structure.formula for structure in batch)
             raise ModelError(f"model {self.model!r} failed on {formulas}: {error}") from error

@@ -17,6 +17,7 @@ from scdp_models.density.atomic import AtomicDensity, AtomicReference
 from scdp_models.errors import CheckpointError, GraphError
 from scdp_models.nn.config import NetworkConfig
 from scdp_models.nn.network import DensityNetwork
+from scdp_models.nn.passes import prediction_bytes
 from scdp_models.predict import Geometry, Model, load, load_pretrained, pretrained_path
 from scdp_models.testing import assert_charge, assert_equivariant, assert_same_density
 
@@ -129,7 +130,7 @@ def test_a_batch_gives_what_single_predictions_give(dtype: str) -> None:
         )
 
 
-@pytest.mark.parametrize(("edges", "passes"), [(1, 4), (12, 3), (10_000, 1)])
+@pytest.mark.parametrize(("edges", "passes"), [(30, 3), (10_000, 1)])
 def test_long_lists_go_through_in_parts(
     model: Model, monkeypatch: pytest.MonkeyPatch, edges: int, passes: int
 ) -> None:
@@ -142,14 +143,21 @@ def test_long_lists_go_through_in_parts(
         return forward(batch)
 
     monkeypatch.setattr(model, "_forward", spy)
-    monkeypatch.setattr("scdp_models.predict._EDGES_PER_PASS", edges)
-    parts = model.predict_batch(geometries)
+    allowed = prediction_bytes(model._network.config, model._graph(METHANOL), itemsize=8)
+    parts = model.predict_batch(geometries, memory=allowed * edges // 30)
     assert (sum(sizes), len(sizes)) == (4, passes)
     for found, expected in zip(parts, whole, strict=True):
         np.testing.assert_allclose(
             found.density.coefficients, expected.density.coefficients, atol=1e-11
         )
         assert found.excess_electrons == pytest.approx(expected.excess_electrons, abs=1e-11)
+
+
+def test_structures_that_do_not_fit_into_memory_are_refused(model: Model) -> None:
+    allowed = prediction_bytes(model._network.config, model._graph(WATER), itemsize=8)
+    assert len(model.predict_batch([WATER, WATER], memory=allowed)) == 2
+    with pytest.raises(GraphError, match="6 centres and 30 edges needs about"):
+        model.predict_batch([WATER, METHANOL], memory=allowed)
 
 
 def test_an_empty_batch_is_an_empty_list(model: Model) -> None:

@@ -7,7 +7,13 @@ from torch import nn
 
 from scdp_models.harmonics import real_harmonics, sphere_quadrature
 
-__all__ = ["SphereGrid"]
+__all__ = ["SphereGrid", "n_points"]
+
+
+def n_points(lmax: int) -> int:
+    """Return the number of points on which products of two functions of degree lmax are exact."""
+    degree = 3 * lmax + 1
+    return (degree + 1) // 2 * degree
 
 
 class SphereGrid(nn.Module):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from jobflow import Flow, JobStore, job, run_locally
 from maggma.stores import MemoryStore
 
+from scdp_flows.errors import ModelError
 from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.schemas.training import file_sha256
+from scdp_models import predict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +50,24 @@ def test_batches_do_not_change_the_prediction(tiny_checkpoint: Path, water: Mole
     for a, b in zip(small, large, strict=True):
         np.testing.assert_allclose(a.density.coefficients, b.density.coefficients, atol=1e-5)
         assert abs(a.excess_electrons - b.excess_electrons) < 1e-4
+
+
+def test_structures_that_need_too_much_memory_are_refused(
+    tiny_checkpoint: Path, water: Molecule
+) -> None:
+    assert ScdpPredictor(str(tiny_checkpoint), memory_mb=100).predict(water).n_functions
+    with pytest.raises(ModelError, match=r"needs about .* are allowed"):
+        ScdpPredictor(str(tiny_checkpoint), memory_mb=0.001).predict(water)
+
+
+def test_a_model_is_loaded_once_per_process(
+    tiny_checkpoint: Path, water: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ScdpPredictor(str(tiny_checkpoint)).predict(water)
+    read = f"{predict.__name__}.load_checkpoint"
+    monkeypatch.setattr(read, lambda path: pytest.fail(f"read {path} again"))
+    second = ScdpPredictor(str(tiny_checkpoint)).predict(water)
+    np.testing.assert_array_equal(first.coefficients, second.coefficients)
 
 
 def test_double_precision_is_more_exact(tiny_checkpoint: Path, water: Molecule) -> None:

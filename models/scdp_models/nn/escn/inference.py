@@ -99,7 +99,8 @@ def planned(edges: EdgeData, n_nodes: int, config: EscnConfig) -> EdgeData:
         wigner = wigner * edges.strength[:, None, None]
     back = torch.cat([wigner[part].transpose(0, 1).flatten(0, 1) for part in target.slices])
     places = torch.argsort(by_source)
-    return edges._replace(plan=MessagePlan(source, target, places, back, _chunks(target.slices)))
+    plan = MessagePlan(source, target, places, back, _chunks(target.slices))
+    return edges._replace(wigner=wigner[:0], plan=plan)
 
 
 def _node_features(first: Sequence[Sequence[torch.Tensor]], x: torch.Tensor) -> list[torch.Tensor]:
