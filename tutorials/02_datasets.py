@@ -5,7 +5,7 @@
 # twice, what is held out. In this tutorial densities from two sources — files of VASP, and labels
 # that we compute — become a dataset that can be described, cited and carried elsewhere.
 #
-# files and labels → query → tags → duplicates → split → dataset → statistics → archive
+# survey → ingest → label → query → duplicates → split → dataset → statistics → archive
 #
 # With `SCDP_TUTORIAL_SMALL=1` the same cells run with fewer molecules.
 
@@ -13,6 +13,7 @@
 import gzip
 import io
 import os
+import shutil
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -39,18 +40,46 @@ def run(job: Job) -> Any:
 
 
 # %% [markdown]
+# ## What is there
+#
+# Most calculations leave no density: the relaxations of atomate2, for instance, write none. Before
+# anything is moved, a survey tells which do, and what it would cost to have the others. Here are
+# three folders: a calculation of silicon that kept its log alone, iron with a density and no log,
+# and a file that looks like a density. On the command line: `scdp survey runs`.
+
+# %%
+from scdp_flows.jobs.survey import survey_folder
+
+examples = Path(scdp_flows.__file__).parents[1] / "tests" / "data"
+for source, place in {
+    "vasp/Si_static_OUTCAR.gz": "runs/silicon/OUTCAR.gz",
+    "vasp/Fe2_cubic_CHGCAR.gz": "runs/iron/CHGCAR.gz",
+    "malformed/CHGCAR_water_3x3x2": "runs/water/CHGCAR",
+}.items():
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(examples / source, place)
+
+survey = survey_folder("runs")
+(group,) = survey.groups
+print(f"{group.n_runs} run of {group.functional} at {group.encut_ev:g} eV with {group.potcars}")
+print(f"with a density: {group.n_with_density}; ", end="")
+print(f"one static calculation would cost {group.missing_core_hours:.3f} core hours")
+print(f"densities without a log: {survey.other_densities}")
+
+# %% [markdown]
 # ## Densities that exist already
 #
-# `scdp ingest` and `IngestMaker` take CHGCARs, cubes and more. A density says of what *kind* it
-# is: which electrons, which pseudopotentials, which functional. A file does not always know, so
-# we say it. The second file here is the first one again, under another name and not compressed:
-# its content is recognised.
+# `scdp ingest` and `IngestMaker` take CHGCARs, cubes and more, from folders, archives, stores of
+# jobs and the Materials Project. A density says of what *kind* it is: which electrons, which
+# pseudopotentials, which functional. The log beside a density tells; without one, we say it. One
+# of the files here is another one again, under another name and not compressed: its content is
+# recognised.
 
 # %%
 from scdp_flows.jobs.ingest import IngestMaker
+from scdp_flows.jobs.ingest_records import list_offers
 
-examples = Path(scdp_flows.__file__).parents[1] / "tests" / "data" / "vasp"
-iron = examples / "Fe2_cubic_CHGCAR.gz"
+iron = Path("runs/iron/CHGCAR.gz")
 Path("CHGCAR_copy").write_bytes(gzip.decompress(iron.read_bytes()))
 
 kind = {
@@ -61,8 +90,18 @@ kind = {
     "spin": "restricted",
     "code": "vasp",
 }
-taken = run(IngestMaker(kind=kind, store_path=STORE).make([str(iron), "CHGCAR_copy"], ["iron"]))
-print(f"{taken.n_items} files, {len(taken.density_ids)} density, {len(taken.failed)} refused")
+taken = run(IngestMaker(kind=kind, store_path=STORE).make(["runs", "CHGCAR_copy"], ["iron"]))
+print(f"{taken.n_items} files, {len(taken.density_ids)} density, {len(taken.failed)} not taken")
+
+# %% [markdown]
+# Every file that was offered has a record. What is readable and looks wrong is in quarantine: not
+# in the store, and not repaired in silence. If it is right after all, say why, by
+# `scdp dataset release` or `scdp_flows.jobs.ingest_records.release`, and ingest again.
+
+# %%
+with open_stores(STORE) as stores:
+    for offer in list_offers(stores):
+        print(f"{offer.status}: {Path(offer.source).name}", *offer.reasons, sep="\n    ")
 
 # %% [markdown]
 # ## Densities that we compute
