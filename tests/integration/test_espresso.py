@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pytest
 from jobflow import run_locally
 from pymatgen.core import Lattice, Structure
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobflow import Job
+
+    from scdp_models.density.orbital import OrbitalDensity
 
 pytestmark = [pytest.mark.requires("espresso"), pytest.mark.slow]
 
@@ -81,6 +84,14 @@ def test_a_model_of_crystals_is_trained_and_used(tmp_path: Path, code: EspressoC
     assert starts["predicted"].seed_cpu_s > 0
 
 
+def _hydrogen(code: EspressoCode) -> tuple[Structure, OrbitalDensity]:
+    lattice = Lattice.cubic(3.0)
+    hydrogen = Structure(lattice, ["H", "H"], [[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]])
+    return hydrogen, code.atomic_reference([1]).superposition(
+        np.array([1, 1]), hydrogen.cart_coords, lattice.matrix, (True, True, True)
+    )
+
+
 @pytest.mark.parametrize("spin", ["restricted", "unrestricted"])
 def test_augmented_waves_start_only_from_their_own_density(
     spin: Literal["restricted", "unrestricted"],
@@ -94,14 +105,25 @@ def test_augmented_waves_start_only_from_their_own_density(
         spin=spin,
     )
     code = EspressoCode(settings)
-    lattice = Lattice.cubic(3.0)
-    hydrogen = Structure(lattice, ["H", "H"], [[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]])
-    atoms = code.atomic_reference([1]).superposition(
-        [1, 1], hydrogen.cart_coords, lattice.matrix, (True, True, True)
-    )
+    hydrogen, atoms = _hydrogen(code)
     _, atomic, exact = code.seeded_comparison(hydrogen, {"atomic": atoms})
     assert not atomic.seed_used
     expected = "paw.txt" if spin == "restricted" else "two spins"
     assert expected in (atomic.fallback_reason or "")
     assert exact.seed_used, exact.fallback_reason
     assert exact.iterations <= 4
+
+
+def test_occupancies_are_found_by_a_preliminary_cycle() -> None:
+    settings = EspressoSettings(
+        {"H": "H.pbe-kjpaw.UPF"}, ecutwfc_ry=20.0, kshift=(1, 1, 1), forces=True
+    )
+    code = EspressoCode(settings, paw_bootstrap=True)
+    hydrogen, atoms = _hydrogen(code)
+    default, atomic, _ = code.seeded_comparison(hydrogen, {"atomic": atoms})
+    assert atomic.seed_used, atomic.fallback_reason
+    assert abs(atomic.energy_difference_ha or 0.0) < 1e-7
+    assert (atomic.force_difference_ev_ang or 1.0) < 1e-2
+    # The preliminary runs are work and say so.
+    assert atomic.seed_cpu_s > 0.1 * default.cpu_s
+    assert atomic.iterations == len(atomic.energies_ha) + 1

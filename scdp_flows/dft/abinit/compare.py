@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scdp_flows.dft.abinit.handlers import correction
 from scdp_flows.dft.abinit.scf import run_scf
 from scdp_flows.dft.abinit.seed import AbinitCalculation
 from scdp_flows.dft.plane_waves.compare import StartErrors, check_names, compared_starts
+from scdp_flows.dft.plane_waves.handlers import run_corrected
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.seed import seed_waves
 from scdp_flows.dft.plane_waves.structure import as_crystal
@@ -60,7 +62,9 @@ def seeded_comparison(
     """
     check_names(densities)
     crystal = as_crystal(structure, settings)
-    default = run_scf(crystal, settings)
+    default, settings = run_corrected(
+        lambda corrected: run_scf(crystal, corrected), settings, correction
+    )
     check_converged(default, crystal.formula, settings.program, f"tolvrs {settings.tolvrs}")
     exact = default.waves
     if exact is None or default.density is None:

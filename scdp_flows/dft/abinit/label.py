@@ -6,8 +6,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scdp_flows.dft.abinit.handlers import correction
 from scdp_flows.dft.abinit.scf import run_scf
 from scdp_flows.dft.base import ScfInfo
+from scdp_flows.dft.plane_waves.handlers import run_corrected
 from scdp_flows.dft.plane_waves.label import crystal_label
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.structure import as_crystal
@@ -51,7 +53,9 @@ def label_structure(
     """
     cpu, wall = time.thread_time(), time.perf_counter()
     crystal = as_crystal(structure, settings)
-    run = run_scf(crystal, settings)
+    run, settings = run_corrected(
+        lambda corrected: run_scf(crystal, corrected), settings, correction
+    )
     check_converged(run, crystal.formula, settings.program, f"tolvrs {settings.tolvrs}")
     if run.density is None or run.waves is None:
         raise CalculationError(f"{crystal.formula}: abinit wrote no density")

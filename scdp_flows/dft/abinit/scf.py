@@ -12,6 +12,9 @@ from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.abinit.inputs import AbinitSettings
     from scdp_flows.dft.abinit.output import AbinitOutput
@@ -70,6 +73,11 @@ class AbinitRun:
     def energy_ev(self) -> float:
         """Last total energy, eV; NaN if there is none."""
         return self.energy_ha * HARTREE_TO_EV
+
+    @property
+    def forces(self) -> NDArray[np.float64] | None:
+        """Shape ``(n_atoms, 3)``, eV/Å; None if they were not asked for."""
+        return self.output.forces
 
     @property
     def moment(self) -> float | None:

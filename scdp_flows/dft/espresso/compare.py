@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, seed_files
 from scdp_flows.dft.plane_waves.atoms import superposed_waves
 from scdp_flows.dft.plane_waves.compare import StartErrors, check_names, compared_starts
+from scdp_flows.dft.plane_waves.handlers import run_corrected
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
@@ -29,6 +31,7 @@ def seeded_comparison(
     densities: Mapping[str, StartDensity],
     *,
     diago_thr_init: float | None = None,
+    paw_bootstrap: bool = False,
 ) -> list[ScfStart]:
     """Converge a crystal from the default guess, from each density, and from the exact one.
 
@@ -42,6 +45,8 @@ def seeded_comparison(
         Name → total density to start from.
     diago_thr_init
         Threshold of the first diagonalisation of all calculations but the default.
+    paw_bootstrap
+        Whether occupancies of projector-augmented waves are found by a preliminary cycle.
 
     Returns
     -------
@@ -60,14 +65,18 @@ def seeded_comparison(
     """
     check_names(densities)
     crystal = as_crystal(structure, settings)
-    default = run_scf(crystal, settings, on_grid=True)
+    default, settings = run_corrected(
+        lambda corrected: run_scf(crystal, corrected, on_grid=True), settings, correction
+    )
     check_converged(default, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
     final = default.final
     if final is None or default.density is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density to compare with")
     errors = StartErrors(final.waves, default.density.shape)
     seeds: dict[str, Callable[[], SeedFiles]] = {
-        name: lambda density=density: seed_files(crystal, settings, density)  # type: ignore[misc]
+        name: lambda density=density: seed_files(  # type: ignore[misc]
+            crystal, settings, density, paw_bootstrap=paw_bootstrap
+        )
         for name, density in densities.items()
     }
     seeds["exact"] = lambda: final

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from scdp_flows.dft.espresso.input_text import OUT_FOLDER, PREFIX
+from scdp_flows.dft.plane_waves.seed import Effort
 from scdp_flows.errors import CalculationError
 from scdp_flows.io.espresso import read_espresso_density
 from scdp_flows.io.espresso_waves import EspressoWaves, read_waves, write_waves
@@ -26,6 +27,8 @@ class SeedFiles(NamedTuple):
     """The density."""
     paw: bytes | None = None
     """Content of ``paw.txt``, the occupancies inside the spheres of projector-augmented waves."""
+    effort: Effort = Effort()
+    """What ``pw.x`` did to find them."""
 
 
 class RunFiles:

@@ -29,6 +29,7 @@ def input_text(
     *,
     from_file: bool = False,
     diago_thr_init: float | None = None,
+    cycles: int | None = None,
 ) -> str:
     """Return the input of one self-consistent calculation.
 
@@ -44,16 +45,21 @@ def input_text(
         Whether to start from ``charge-density.dat`` in the output folder.
     diago_thr_init
         Threshold of the first diagonalisation; that of the program when None.
+    cycles
+        Stop after so many, converged or not, the last density being as computed, not mixed.
     """
     electrons: dict[str, _Value] = {
         "conv_thr": settings.conv_thr_ry,
         "mixing_beta": settings.mixing_beta,
         "electron_maxstep": settings.max_cycle,
+        "diagonalization": settings.diagonalization,
     }
     if from_file:
         electrons["startingpot"] = "file"
     if diago_thr_init is not None:
         electrons["diago_thr_init"] = diago_thr_init
+    if cycles is not None:
+        electrons |= {"electron_maxstep": cycles, "mixing_beta": 1.0, "scf_must_converge": False}
     control: dict[str, _Value] = {
         "calculation": "scf",
         "prefix": PREFIX,

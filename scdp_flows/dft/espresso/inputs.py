@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
 
@@ -46,6 +46,8 @@ class EspressoSettings(PlaneWaveSettings):
     """Estimated energy error at which a calculation counts as converged, Rydberg."""
     mixing_beta: float = 0.7
     """Mixing factor."""
+    diagonalization: Literal["david", "cg"] = "david"
+    """Block Davidson, or the slower and safer conjugate gradients."""
     command: str = "pw.x"
     """How to start the program, such as ``mpirun -n 4 pw.x``."""
 

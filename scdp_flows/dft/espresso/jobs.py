@@ -29,6 +29,10 @@ class EspressoCode(PlaneWaveCode):
     """Threshold of the first diagonalisation where a density is given; that of the program (1e-5)
     when None. With conv_thr_ry = 1e-9 the error of the first orbitals is otherwise larger than that
     of a good density."""
+    paw_bootstrap: bool = False
+    """Whether the occupancies inside the spheres of projector-augmented waves are found by a
+    preliminary cycle from the given density; such starts are refused otherwise. It costs two short
+    runs, which are counted, and rarely pays."""
 
     def label(
         self, structure: AtomicStructure, fit_to: tuple[AtomicReference, BasisSet] | None
@@ -75,5 +79,9 @@ class EspressoCode(PlaneWaveCode):
         from scdp_flows.dft.espresso.compare import seeded_comparison
 
         return seeded_comparison(
-            structure, self.settings, densities, diago_thr_init=self.seed_diago_thr_init
+            structure,
+            self.settings,
+            densities,
+            diago_thr_init=self.seed_diago_thr_init,
+            paw_bootstrap=self.paw_bootstrap,
         )

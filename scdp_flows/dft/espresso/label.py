@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.base import ScfInfo
+from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.plane_waves.handlers import run_corrected
 from scdp_flows.dft.plane_waves.label import crystal_label
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.structure import as_crystal
@@ -49,7 +51,9 @@ def label_structure(
     """
     cpu, wall = time.thread_time(), time.perf_counter()
     crystal = as_crystal(structure, settings)
-    run = run_scf(crystal, settings, on_grid=True)
+    run, settings = run_corrected(
+        lambda corrected: run_scf(crystal, corrected, on_grid=True), settings, correction
+    )
     check_converged(run, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
     if run.density is None or run.final is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density")

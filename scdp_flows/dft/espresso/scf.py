@@ -9,16 +9,20 @@ from scdp_flows.dft.espresso.files import RunFiles
 from scdp_flows.dft.espresso.input_text import input_text
 from scdp_flows.dft.espresso.output import parse_output
 from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
+from scdp_flows.dft.plane_waves.seed import Effort
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.output import PwOutput
     from scdp_flows.dft.plane_waves.structure import Crystal
 
-__all__ = ["PwRun", "run_scf"]
+__all__ = ["PwRun", "run_cycles", "run_scf"]
 
 _INPUT = "pw.in"
 _PACKAGE = "quantum-espresso"
@@ -77,9 +81,56 @@ class PwRun:
         return self.energy_ha * HARTREE_TO_EV
 
     @property
+    def forces(self) -> NDArray[np.float64] | None:
+        """Shape ``(n_atoms, 3)``, eV/Å; None if they were not asked for."""
+        return self.output.forces
+
+    @property
     def moment(self) -> float | None:
         """Total magnetic moment, Bohr magnetons per cell; None without spin."""
         return self.output.magnetization
+
+
+def run_cycles(
+    crystal: Crystal,
+    settings: EspressoSettings,
+    cycles: int,
+    seed: SeedFiles | None = None,
+) -> SeedFiles:
+    """Stop after some cycles and return density, occupancies and what it took.
+
+    Parameters
+    ----------
+    crystal, settings
+        What to compute, and how.
+    cycles
+        How many; none gives the density that the program starts from.
+    seed
+        What to start from; the program's own guess when None.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the program is not installed.
+    CalculationError
+        If it wrote no density.
+    """
+    words = require_program(settings, _PACKAGE)
+    text = input_text(
+        crystal,
+        settings,
+        from_file=seed is not None,
+        cycles=cycles,
+    )
+    with scratch() as folder:
+        files = RunFiles(folder)
+        if seed is not None:
+            files.write_seed(seed)
+        (folder / _INPUT).write_text(text, encoding="utf-8")
+        execution = execute([*words, "-in", _INPUT], folder)
+        output = parse_output(execution.text)
+        effort = Effort(output.iterations, output.h_psi_calls, execution.cpu_s)
+        return files.read_seed()._replace(effort=effort)
 
 
 def run_scf(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scdp_flows.dft.espresso.files import SeedFiles
-from scdp_flows.dft.espresso.scf import PwRun, run_scf
-from scdp_flows.dft.plane_waves.seed import Calculation, check_spin, seed_waves
+from scdp_flows.dft.espresso.scf import PwRun, run_cycles, run_scf
+from scdp_flows.dft.plane_waves.seed import Calculation, Effort, check_spin, seed_waves
 from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
 
-__all__ = ["PwCalculation", "check_seedable", "seed_files"]
+__all__ = ["PwCalculation", "augmented", "bootstrapped", "check_seedable", "seed_files"]
+
+
+def augmented(crystal: Crystal, settings: EspressoSettings) -> list[str]:
+    """Return the pseudopotentials of projector-augmented waves."""
+    files = settings.all_pseudopotentials(crystal.symbols)
+    return [pseudo.name for pseudo in files if pseudo.kind == "PAW"]
 
 
 def check_seedable(crystal: Crystal, settings: EspressoSettings, *, with_spin: bool) -> None:
@@ -29,17 +35,43 @@ def check_seedable(crystal: Crystal, settings: EspressoSettings, *, with_spin: b
         For two spins without a spin density, and for projector-augmented waves.
     """
     check_spin(settings, with_spin=with_spin)
-    augmented = [
-        pseudo.name
-        for pseudo in settings.all_pseudopotentials(crystal.symbols)
-        if pseudo.kind == "PAW"
-    ]
-    if augmented:
+    names = augmented(crystal, settings)
+    if names:
         raise CalculationError(
-            f"projector-augmented waves ({', '.join(augmented)}) need the occupancies inside the "
+            f"projector-augmented waves ({', '.join(names)}) need the occupancies inside the "
             "spheres (paw.txt) beside the density, and starts with those of free atoms take longer "
-            "than the default; the program's own guess is used"
+            "than the default; the program's own guess is used, unless paw_bootstrap is set"
         )
+
+
+def bootstrapped(crystal: Crystal, settings: EspressoSettings, seed: SeedFiles) -> SeedFiles:
+    """Find the occupancies inside the spheres that go with a density.
+
+    A cycle from the density and the occupancies of free atoms gives better ones; the density is put
+    back. Both runs are counted in the effort of the seed.
+
+    Parameters
+    ----------
+    crystal, settings
+        What will be computed, and how.
+    seed
+        The density.
+
+    Raises
+    ------
+    CalculationError
+        If the program did not write them.
+    """
+    atoms = run_cycles(crystal, settings, 0)
+    once = run_cycles(crystal, settings, 1, seed._replace(paw=atoms.paw))
+    if once.paw is None:
+        raise CalculationError("pw.x wrote no occupancies (paw.txt) of the given density")
+    total = Effort(
+        atoms.effort.iterations + once.effort.iterations,
+        atoms.effort.hamiltonian_calls + once.effort.hamiltonian_calls,
+        atoms.effort.cpu_s + once.effort.cpu_s,
+    )
+    return seed._replace(paw=once.paw, effort=total)
 
 
 def seed_files(
@@ -48,6 +80,7 @@ def seed_files(
     density: StartDensity,
     *,
     symmetrise: bool = True,
+    paw_bootstrap: bool = False,
 ) -> SeedFiles:
     """Turn a density into what ``pw.x`` reads, exactly, on the program's own list of waves.
 
@@ -61,6 +94,8 @@ def seed_files(
         Of the crystal, with its spin density where there are two spins.
     symmetrise
         Whether to average over the space group of the crystal.
+    paw_bootstrap
+        Whether occupancies of projector-augmented waves are found by a preliminary cycle.
 
     Raises
     ------
@@ -68,8 +103,11 @@ def seed_files(
         If the density is not of this cell, does not hold about the right number of electrons, or
         cannot start such a calculation.
     """
-    check_seedable(crystal, settings, with_spin=isinstance(density, tuple))
-    return SeedFiles(seed_waves(crystal, settings, density, symmetrise=symmetrise))
+    with_paw = paw_bootstrap and bool(augmented(crystal, settings))
+    if not with_paw:
+        check_seedable(crystal, settings, with_spin=isinstance(density, tuple))
+    seed = SeedFiles(seed_waves(crystal, settings, density, symmetrise=symmetrise))
+    return bootstrapped(crystal, settings, seed) if with_paw else seed
 
 
 @dataclass(frozen=True)
@@ -87,6 +125,10 @@ class PwCalculation(Calculation[PwRun, SeedFiles]):
         """Converge from a seed, or from the program's own guess."""
         threshold = None if seed is None else self.diago_thr_init
         return run_scf(self.crystal, self.settings, seed, diago_thr_init=threshold)
+
+    def effort_of(self, seed: SeedFiles) -> Effort:
+        """Return what ``pw.x`` did for the occupancies of a seed."""
+        return seed.effort
 
     def objection(self, attempt: PwRun, seed: SeedFiles) -> str | None:
         """Say why a converged attempt did not start from its seed; None if it did."""

@@ -135,6 +135,7 @@ def _default_start(run: ScfRun) -> ScfStart:
         wall_s=run.wall_s,
         energy_difference_ha=0.0,
         energies_ha=run.energies_ha,
+        moment=run.moment,
     )
 
 
@@ -143,19 +144,28 @@ def _seeded_start(name: str, seeded: SeededRun[R, S], default: ScfRun) -> ScfSta
     runs = [seeded.result]
     if seeded.fallback_reason is not None and seeded.attempt is not None:
         runs.insert(0, seeded.attempt)
-    result = seeded.result
+    result, effort = seeded.result, seeded.seed_effort
+    seed_cpu_s = seeded.seed_cpu_s + effort.cpu_s
     return ScfStart(
         start=name,
         seed_used=seeded.fallback_reason is None,
         fallback_reason=seeded.fallback_reason,
         converged=result.converged,
-        iterations=sum(run.iterations for run in runs),
-        fock_builds=sum(run.hamiltonian_calls for run in runs),
+        iterations=effort.iterations + sum(run.iterations for run in runs),
+        fock_builds=effort.hamiltonian_calls + sum(run.hamiltonian_calls for run in runs),
         energy_ha=result.energy_ha,
         energy_ev=result.energy_ha * HARTREE_TO_EV,
-        cpu_s=sum(run.cpu_s for run in runs) + seeded.seed_cpu_s,
+        cpu_s=sum(run.cpu_s for run in runs) + seed_cpu_s,
         wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
-        seed_cpu_s=seeded.seed_cpu_s,
+        seed_cpu_s=seed_cpu_s,
         energy_difference_ha=result.energy_ha - default.energy_ha,
         energies_ha=tuple(energy for run in runs for energy in run.energies_ha),
+        moment=result.moment,
+        force_difference_ev_ang=_force_difference(result, default),
     )
+
+
+def _force_difference(run: ScfRun, default: ScfRun) -> float | None:
+    if run.forces is None or default.forces is None or run is default:
+        return None
+    return float(np.abs(run.forces - default.forces).max())

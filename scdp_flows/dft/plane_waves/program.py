@@ -17,6 +17,9 @@ from scdp_flows.errors import CalculationError, MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
 
 __all__ = ["Execution", "ScfRun", "check_converged", "execute", "require_program", "scratch"]
@@ -55,6 +58,10 @@ class ScfRun(Protocol):
     @property
     def moment(self) -> float | None:
         """Total magnetic moment, Bohr magnetons per cell; None without spin."""
+
+    @property
+    def forces(self) -> NDArray[np.float64] | None:
+        """Shape ``(n_atoms, 3)``, eV/Å; None if they were not asked for."""
 
     @property
     def cpu_s(self) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["Calculation", "SeededRun", "check_spin", "run_seeded", "seed_waves"]
+__all__ = ["Calculation", "Effort", "SeededRun", "check_spin", "run_seeded", "seed_waves"]
 
 R = TypeVar("R", bound=ScfRun)
 S = TypeVar("S")
@@ -35,6 +35,17 @@ _LARGEST_EXCESS = 0.05
 _SAME_CELL = 1e-6
 _SAME_ENERGY_HA = 1e-7
 _SAME_MOMENT = 0.05
+
+
+class Effort(NamedTuple):
+    """Work of a program."""
+
+    iterations: int = 0
+    """SCF cycles."""
+    hamiltonian_calls: int = 0
+    """Applications of the Hamiltonian."""
+    cpu_s: float = 0.0
+    """Processor time, s."""
 
 
 class Calculation(ABC, Generic[R, S]):
@@ -47,6 +58,10 @@ class Calculation(ABC, Generic[R, S]):
     @abstractmethod
     def objection(self, attempt: R, seed: S) -> str | None:
         """Say why a converged attempt did not start from its seed; None if it did."""
+
+    def effort_of(self, seed: S) -> Effort:  # noqa: ARG002
+        """Return what a program had to do to make a seed; nothing by default."""
+        return Effort()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +80,8 @@ class SeededRun(Generic[R, S]):
     """Processor time of making the seed, s."""
     seed_wall_s: float
     """Elapsed time of making the seed, s."""
+    seed_effort: Effort = field(default_factory=Effort)
+    """What a program did for the seed; its processor time is not in `seed_cpu_s`."""
 
 
 def check_spin(settings: PlaneWaveSettings, *, with_spin: bool) -> None:
@@ -171,14 +188,16 @@ def run_seeded(
     except CalculationError as error:
         reason = str(error)
     seed_cpu, seed_wall = time.thread_time() - cpu, time.perf_counter() - wall
+    effort = Effort()
     if seed is not None:
+        effort = calculation.effort_of(seed)
         attempt = calculation.run(seed)
         reason = _failure(attempt) or calculation.objection(attempt, seed)
         reason = reason or _other_state(attempt, default)
     if attempt is not None and reason is None:
-        return SeededRun(attempt, attempt, None, seed, seed_cpu, seed_wall)
+        return SeededRun(attempt, attempt, None, seed, seed_cpu, seed_wall, effort)
     result = default or calculation.run()
-    return SeededRun(result, attempt, reason, seed, seed_cpu, seed_wall)
+    return SeededRun(result, attempt, reason, seed, seed_cpu, seed_wall, effort)
 
 
 def _failure(attempt: ScfRun) -> str | None:

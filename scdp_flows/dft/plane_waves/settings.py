@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PlaneWaveSettings"]
 
 # How to run it, not what is computed.
-_NO_PHYSICS = ("command", "pseudo_dir", "pseudopotentials")
+_NO_PHYSICS = ("command", "diagonalization", "pseudo_dir", "pseudopotentials")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ def test_seeds_and_thresholds(toy_crystal: Crystal, toy: EspressoSettings) -> No
     assert "tprnfor = .false." in text
 
 
+def test_a_few_cycles_are_not_mixed(toy_crystal: Crystal, toy: EspressoSettings) -> None:
+    text = input_text(toy_crystal, toy, cycles=1)
+    for words in ("electron_maxstep = 1", "mixing_beta = 1.0", "scf_must_converge = .false."):
+        assert words in text
+
+
 def test_spins_smearing_and_k_points(toy_crystal: Crystal, toy: EspressoSettings) -> None:
     settings = replace(
         toy,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.espresso.scf import run_cycles, run_scf
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.errors import CalculationError, MissingDependencyError
 
@@ -49,6 +49,18 @@ def test_failures_are_returned_and_then_explained(
     slow = replace(toy, command=_stub(tmp_path, "echo JOB DONE"))
     with pytest.raises(CalculationError, match="not converged to 1e-09 Ry in 1 cycles"):
         check_converged(run_scf(toy_crystal, slow), "Si2", "pw.x", "1e-09 Ry")
+
+
+@pytest.mark.requires("espresso")
+def test_a_few_cycles(converged: tuple[Crystal, EspressoSettings, object]) -> None:
+    crystal, settings, run = converged
+    start = run_cycles(crystal, settings, 0)
+    once = run_cycles(crystal, settings, 1, start)
+    assert (start.effort.iterations, once.effort.iterations) == (0, 1)
+    assert once.effort.cpu_s > 0
+    exact = run.final.waves.components[0]  # type: ignore[attr-defined]
+    first, second = (abs(one.waves.components[0] - exact).sum() for one in (start, once))
+    assert second < first
 
 
 @pytest.mark.requires("espresso")

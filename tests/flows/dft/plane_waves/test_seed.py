@@ -10,7 +10,7 @@ import pytest
 
 from scdp_flows.dft.base import SpinDensities
 from scdp_flows.dft.plane_waves.atoms import atomic_reference, superposed_waves
-from scdp_flows.dft.plane_waves.seed import Calculation, run_seeded, seed_waves
+from scdp_flows.dft.plane_waves.seed import Calculation, Effort, run_seeded, seed_waves
 from scdp_flows.dft.plane_waves.wave_list import places_of
 from scdp_flows.errors import CalculationError
 
@@ -79,6 +79,7 @@ class Run:
     iterations: int = 7
     hamiltonian_calls: int = 9
     energies_ha: tuple[float, ...] = ()
+    forces: None = None
     cpu_s: float = 1.0
     wall_s: float = 1.0
 
@@ -97,6 +98,16 @@ class Made(Calculation[Run, str]):
     def objection(self, attempt: Run, seed: str) -> str | None:  # noqa: ARG002
         """Complain or not."""
         return self.complaint
+
+
+def test_what_a_program_did_for_a_seed_is_kept() -> None:
+    class Costly(Made):
+        def effort_of(self, seed: str) -> Effort:
+            return Effort(2, len(seed), 0.5)
+
+    seeded = run_seeded(Costly(Run()), lambda: "seed")
+    assert seeded.seed_effort == (2, 4, 0.5)
+    assert run_seeded(Made(Run()), lambda: "seed").seed_effort == (0, 0, 0.0)
 
 
 def test_a_good_seed_counts() -> None:
