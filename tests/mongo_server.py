@@ -155,6 +155,15 @@ class Database:
             self._collection(body).create_index(_pairs(index["key"]), unique=unique)
         return {}
 
+    def _dropindexes(self, body: Document) -> Document:
+        collection, names = self._collection(body), body["index"]
+        if names == "*":
+            collection.drop_indexes()
+        else:
+            for name in [names] if isinstance(names, str) else names:
+                collection.drop_index(name)
+        return {}
+
     # --------------------------------------------------------------------------------- reading
     def _find(self, body: Document) -> Document:
         found = self._collection(body).find(

@@ -12,6 +12,7 @@ from rich.console import Console
 from scdp_flows.cli.options import StoreOption, as_path
 from scdp_flows.cli.running import PARTLY_FAILED, run_here, show_table
 from scdp_flows.jobs.doctor import DoctorMaker
+from scdp_flows.stores.factory import job_store
 from scdp_flows.submission.cluster import TEMPLATE, Cluster, Engine
 from scdp_flows.submission.engines import states, submit_flow
 from scdp_flows.submission.flow_file import read_flow
@@ -39,7 +40,7 @@ def submit(
     if described.engine == "local":
         run_here(work, store)
         return
-    numbers = submit_flow(work, described)
+    numbers = submit_flow(work, described, store=None if store is None else job_store(store))
     Console().print(f"submitted {len(numbers)} jobs to {described.engine}: {', '.join(numbers)}")
 
 

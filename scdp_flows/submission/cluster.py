@@ -63,7 +63,11 @@ class Placement(BaseModel):
     worker: str | None = Field(
         default=None, description="Worker of jobflow-remote, category of FireWorks; None: any."
     )
-    queue: str | None = Field(default=None, description="Queue, such as a partition of Slurm.")
+    queue: str | None = Field(
+        default=None,
+        description="Queue, such as a partition of Slurm; None: a worker of jobflow-remote that "
+        "runs jobs in a shell, which takes no resources.",
+    )
     account: str | None = Field(default=None, description="Account that pays.")
     cores: PositiveInt = Field(default=1, description="Processor cores of one node.")
     gpus: NonNegativeInt = Field(default=0, description="Accelerators.")

@@ -11,12 +11,12 @@ from scdp_flows.submission.placing import place
 from scdp_flows.submission.remote import remote_states, submit_remote
 
 if TYPE_CHECKING:
-    from jobflow import Flow, Job
+    from jobflow import Flow, Job, JobStore
 
 __all__ = ["states", "submit_flow"]
 
 
-def submit_flow(flow: Flow | Job, cluster: Cluster) -> list[str]:
+def submit_flow(flow: Flow | Job, cluster: Cluster, *, store: JobStore | None = None) -> list[str]:
     """Place the jobs of a flow and hand it to the engine; return the numbers of the jobs.
 
     Parameters
@@ -25,6 +25,9 @@ def submit_flow(flow: Flow | Job, cluster: Cluster) -> list[str]:
         Is changed: see :func:`scdp_flows.submission.placing.place`.
     cluster
         Which engine, and where each kind of work is done.
+    store
+        Where FireWorks puts the outputs; None: where the settings of jobflow on the worker say.
+        With jobflow-remote the project decides.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def submit_flow(flow: Flow | Job, cluster: Cluster) -> list[str]:
     place(flow, checked)
     if checked.engine == "remote":
         return submit_remote(flow, checked)
-    return submit_fireworks(flow, checked)
+    return submit_fireworks(flow, checked, store=store)
 
 
 def states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str]]:

@@ -18,13 +18,16 @@ def remote_words(placement: Placement) -> dict[str, Any]:
     """Return the ``manager_config`` of a job.
 
     The resources of a job replace those of its worker; they are not merged by jobflow-remote.
+    Workers without queue run jobs in a shell, which refuses to be given any.
 
     Raises
     ------
     MissingDependencyError
         If jobflow-remote is not installed.
     """
-    words: dict[str, Any] = {"resources": _resources(placement), "priority": placement.priority}
+    words: dict[str, Any] = {"priority": placement.priority}
+    if placement.queue is not None:
+        words["resources"] = _resources(placement)
     if placement.worker is not None:
         words["worker"] = placement.worker
     if placement.exec_config is not None:
@@ -87,7 +90,10 @@ def remote_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str
     except ModuleNotFoundError as error:
         raise _missing() from error
     controller = JobController.from_project_name(cluster.project)
-    found = controller.get_jobs_info(limit=limit, sort=[("db_id", -1)])
+    try:
+        found = controller.get_jobs_info(limit=limit, sort=[("db_id", -1)])
+    finally:
+        controller.close()
     return [(str(one.db_id), one.name, one.state.value, one.worker) for one in found]
 
 

@@ -45,7 +45,7 @@ def test_jobflow_remote_is_told_worker_and_resources() -> None:
     assert (resources.queue_name, resources.gpus_per_job) == ("a100", 2)
     assert (resources.threads_per_process, resources.time_limit) == (4, 5430)
     assert resources.memory_per_thread == 2560
-    assert "worker" not in remote_words(Placement())
+    assert remote_words(Placement()) == {"priority": 0}
 
 
 @pytest.mark.requires("jobflow_remote")
