@@ -13,46 +13,38 @@ Usage: python benchmarks/seeding_espresso.py [--store FOLDER] [--seconds TRAININ
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jobflow import run_locally
+from jobflow.core.reference import find_and_resolve_references
 from pymatgen.core import Lattice, Structure
-from results_file import make_row, write_results
+from results_file import write_results
+from seeding_rows import print_table, rows_of
 
 from scdp_flows.dft.espresso import EspressoCode, EspressoSettings
-from scdp_flows.jobs.batches import value_of
+from scdp_flows.flows.seeding_benchmark import SeedingBenchmarkMaker
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.label import LabelMaker
-from scdp_flows.jobs.samples import load_fit
+from scdp_flows.jobs.seed import SeedMaker
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.predictors.scdp import ScdpPredictor
-from scdp_flows.stores.factory import job_store, open_stores
+from scdp_flows.stores.factory import job_store
 
 if TYPE_CHECKING:
     from jobflow import Job
 
-    from scdp_flows.dft.base import ScfStart
-    from scdp_models.density.orbital import OrbitalDensity
+    from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 
 NAME = "seeding_espresso"
 N_TRAIN, N_TEST = 24, 4
 SETTINGS: dict[str, Any] = {"ecutwfc_ry": 24.0, "kpoints": (1, 1, 1), "kshift": (1, 1, 1)}
 LABEL_THRESHOLD_RY = 1e-7
 TRAINING = {"n_steps": 700, "steps_per_round": 50, "threads": 1}
-TITLES = {
-    "default": "default",
-    "atomic": "atoms, by file",
-    "predicted": "predicted",
-    "fit": "fit of the basis",
-    "exact": "converged density",
-}
 
 
 def rattled(structure: Structure, generator: np.random.Generator) -> Structure:
@@ -117,80 +109,19 @@ class Pipeline:
         print(f"trained {model.train_seconds:.0f} s")
         return ScdpPredictor(model.model_id, store_path=str(self.folder), name="predicted")
 
-    def fits(self, ids: list[str]) -> list[OrbitalDensity]:
-        """Return the labels in Gaussians."""
-        with open_stores(self.folder) as stores:
-            return [load_fit(stores.densities.get(i), stores) for i in ids]
-
-
-def compare(
-    code: EspressoCode,
-    structures: list[Structure],
-    fits: list[OrbitalDensity],
-    predictor: ScdpPredictor | None,
-) -> list[dict[str, ScfStart]]:
-    """Return the starts of each structure by name, the prediction's time added to its own."""
-    rows = []
-    if predictor is not None:  # a model is loaded once for many structures
-        list(predictor.predict_many(structures[:1]))
-    for structure, fit in zip(structures, fits, strict=True):
-        atoms = code.atomic_reference({14}).superposition(
-            structure.atomic_numbers, structure.cart_coords, structure.lattice.matrix, (True,) * 3
+    def compare(
+        self, ids: list[str], code: EspressoCode, predictor: ScdpPredictor | None
+    ) -> SeedingBenchmarkDoc:
+        """Compare the starts of labelled structures."""
+        maker = SeedingBenchmarkMaker(
+            name="silicon, rattled",
+            seed_maker=SeedMaker(code=code, fit_start=True, **self.common),
+            report_maker=None,
         )
-        given, seconds = {"atomic": atoms, "fit": fit}, 0.0
-        if predictor is not None:
-            cpu = time.process_time()
-            predicted = next(iter(predictor.predict_many([structure])))
-            seconds = time.process_time() - cpu
-            given["predicted"] = predicted.density
-        (outcome,) = code.compare_starts_many([structure], [given], n_processes=1)
-        starts = {start.start: start for start in value_of(outcome)}
-        if predictor is not None:
-            start = starts["predicted"]
-            starts["predicted"] = replace(
-                start, cpu_s=start.cpu_s + seconds, seed_cpu_s=start.seed_cpu_s + seconds
-            )
-        rows.append(starts)
-    return rows
-
-
-def report(rows: list[dict[str, ScfStart]]) -> list[Any]:
-    """Print the table and return the rows of the results file."""
-    means = {
-        name: {
-            "iterations": fmean(row[name].iterations for row in rows),
-            "h_psi calls": fmean(row[name].fock_builds for row in rows),
-            "CPU": fmean(row[name].cpu_s for row in rows),
-            "CPU of the seed": fmean(row[name].seed_cpu_s for row in rows),
-            "NMAE": fmean(row[name].nmae_percent or 0.0 for row in rows),
-            "Coulomb error": fmean(row[name].coulomb_error_ha or 0.0 for row in rows),
-            "energy difference": max(abs(row[name].energy_difference_ha or 0.0) for row in rows),
-            "seeds used": sum(row[name].seed_used for row in rows),
-        }
-        for name in TITLES
-        if name in rows[0]
-    }
-    units = ["", "", "s", "s", "%", "Ha", "Ha", ""]
-    print(f"{len(rows)} structures; saved against default in brackets, all costs included")
-    print(f"{'start':18} {'it':>5}        {'h_psi':>6}        {'CPU s':>6}        seed s  NMAE %"
-          "   Ej Ha    dE Ha   used")  # fmt: skip
-    base, results = means["default"], []
-    for name, mean in means.items():
-        saved = {
-            key: 100 * (1 - mean[key] / base[key]) for key in ("iterations", "h_psi calls", "CPU")
-        }
-        print(
-            f"{TITLES[name]:18} {mean['iterations']:5.2f} ({saved['iterations']:3.0f} %) "
-            f"{mean['h_psi calls']:6.0f} ({saved['h_psi calls']:3.0f} %) "
-            f"{mean['CPU']:6.2f} ({saved['CPU']:3.0f} %) {mean['CPU of the seed']:6.3f} "
-            f"{mean['NMAE']:6.2f} {mean['Coulomb error']:9.1e} {mean['energy difference']:8.1e} "
-            f"{mean['seeds used']}/{len(rows)}"
-        )
-        results += [
-            make_row(f"{name}: {key}", value, unit, reference=base[key])
-            for (key, value), unit in zip(mean.items(), units, strict=True)
-        ]
-    return results
+        flow = maker.make(density_ids=ids, predictors=() if predictor is None else predictor)
+        run_locally(flow, store=self.job_store, ensure_success=True, log=False)
+        doc: SeedingBenchmarkDoc = find_and_resolve_references(flow.output, self.job_store)
+        return doc
 
 
 def main() -> None:
@@ -215,11 +146,10 @@ def main() -> None:
         predictor = None
         if not arguments.quick:
             predictor = pipeline.train(ids[:n_train], arguments.seconds)
-        fits = pipeline.fits(ids[n_train:])
-        rows = compare(EspressoCode(settings), structures[n_train:], fits, predictor)
-    results = report(rows)
+        doc = pipeline.compare(ids[n_train:], EspressoCode(settings), predictor)
+    print_table(doc)
     if not arguments.quick:
-        write_results(NAME, results)
+        write_results(NAME, rows_of(doc, builds="h_psi calls"))
 
 
 if __name__ == "__main__":

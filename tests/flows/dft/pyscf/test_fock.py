@@ -12,6 +12,7 @@ from scdp_flows.dft.pyscf.fock import (
     diagonalised_density_matrix,
     fock_of_density,
     fock_of_density_matrix,
+    seed_grid,
     semilocal_functional,
 )
 from scdp_flows.dft.pyscf.molecule import build_molecule, mean_field
@@ -65,3 +66,17 @@ def test_hybrids_and_meta_functionals_start_from_pbe(
 ) -> None:
     mf = mean_field(build_molecule(water, cheap), replace(cheap, functional=functional))
     assert semilocal_functional(mf) == expected
+
+
+def test_the_coarse_grid_is_finer_along_the_radius_than_pyscfs(
+    water: Molecule, cheap: PyscfSettings
+) -> None:
+    from pyscf.dft import Grids
+
+    mol = build_molecule(water, cheap)
+    theirs = Grids(mol)
+    theirs.level = 0
+    theirs.build()
+    coarse, fine = (len(seed_grid(mol, level).weights) for level in (0, 1))
+    assert len(theirs.weights) < coarse < fine / 2
+    assert seed_grid(mol, 0).atom_grid["H"] == (14, 50)
