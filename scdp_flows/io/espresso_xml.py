@@ -86,8 +86,9 @@ def read_schema(density_file: str | os.PathLike[str]) -> EspressoRun:
 
 def _parse(path: Path) -> ET.Element:
     """Parse a file that may not define entities, by which a small one could fill the memory."""
-    content = read_bytes(path, limit=_LARGEST)
-    if b"<!" in content.replace(b"<!--", b""):
+    # As text, whatever encoding it announces: in another one, entities would go unnoticed.
+    content = read_bytes(path, limit=_LARGEST).decode("utf-8", errors="replace")
+    if "<!" in content.replace("<!--", ""):
         raise _error(path, "declares a document type, which the program never writes", "prologue")
     try:
         return ET.fromstring(content)  # noqa: S314 - no entities, bounded size

@@ -33,6 +33,8 @@ _PADDING = 4.0
 _LEVEL = 3
 _BLOCK = 20_000
 _LARGEST_L = 8
+# Orbitals of a converged calculation are orthonormal to 1e-8.
+_ORTHONORMAL = 1e-4
 _HELIUM = 2
 # Columns of PySCF's integral tables.
 _CHARGE, _PLACE = 0, 1
@@ -187,6 +189,7 @@ def _read(path: str | os.PathLike[str]) -> _Orbitals:
             if np.array_equal(occupations[0], occupations[1]):
                 coefficients, occupations = coefficients[:1], 2 * occupations[:1]
         _check_orbitals(file, coefficients, occupations, tables.n_functions)
+        _check_normalised(file, molecule, coefficients, occupations)
         return _Orbitals(
             molecule,
             numbers,
@@ -288,3 +291,23 @@ def _check_orbitals(
         )
     if not (np.isfinite(coefficients).all() and np.isfinite(occupations).all()):
         raise file.error("holds orbitals that are not finite", field="scf", fix=COPY_ANEW)
+
+
+def _check_normalised(
+    file: Hdf5File,
+    molecule: Any,
+    coefficients: NDArray[np.float64],
+    occupations: NDArray[np.float64],
+) -> None:
+    """Refuse orbitals that are not orthonormal: the file is damaged or of two calculations."""
+    with np.errstate(all="ignore"):
+        overlap = molecule.intor_symmetric("int1e_ovlp")
+        for matrix, occupied in zip(coefficients, occupations, strict=True):
+            used = matrix[:, occupied > 0]
+            error = np.abs(used.T @ overlap @ used - np.eye(used.shape[1])).max(initial=0.0)
+            if not error < _ORTHONORMAL:
+                raise file.error(
+                    f"holds orbitals whose overlaps are wrong by {error:.2g}",
+                    field="scf/mo_coeff",
+                    fix=COPY_ANEW,
+                )

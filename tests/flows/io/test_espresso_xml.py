@@ -39,3 +39,19 @@ def test_what_is_wrong_is_said(
     (tmp_path / "data-file-schema.xml").write_text(text.replace(old, new))
     with pytest.raises(DensityFormatError, match=message):
         read_schema(tmp_path / "charge-density.dat")
+
+
+def test_entities_in_another_encoding_are_refused(data: Path, tmp_path: Path) -> None:
+    text = (data / "qe" / "oh.save" / "data-file-schema.xml").read_text()
+    hidden = text.replace("<qes:espresso", "<!DOCTYPE x [<!ENTITY a 'aa'>]><qes:espresso")
+    (tmp_path / "data-file-schema.xml").write_text(
+        hidden.replace("UTF-8", "UTF-16"), encoding="utf-16"
+    )
+    with pytest.raises(DensityFormatError, match=r"not well-formed|invalid token"):
+        read_schema(tmp_path / "charge-density.dat")
+
+
+def test_an_unknown_encoding_is_no_other_error(data: Path, tmp_path: Path) -> None:
+    text = (data / "qe" / "oh.save" / "data-file-schema.xml").read_text()
+    (tmp_path / "data-file-schema.xml").write_text(text.replace("UTF-8", "UTFTF-8"))
+    assert read_schema(tmp_path / "charge-density.dat").n_electrons == 7.0

@@ -90,3 +90,11 @@ def test_crystals_are_refused(file: Path) -> None:
     _edit(file, a=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])
     with pytest.raises(DensityFormatError, match="is a crystal"):
         read_pyscf_grid(file)
+
+
+@pytest.mark.parametrize("value", [1e200, 1.3])
+def test_orbitals_that_are_not_orthonormal_are_refused(file: Path, value: float) -> None:
+    with h5py.File(file, "r+") as root:
+        root["scf/mo_coeff"][0, 1] = value
+    with pytest.raises(DensityFormatError, match="holds orbitals whose overlaps are wrong"):
+        read_pyscf_grid(file)
