@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ def test_a_job_store_without_runs_is_explained(scdp: Any, tmp_path: Path) -> Non
     result = scdp("ingest-jobs", *words, "--query", "name=static")
     assert result.exit_code == 2
     assert "finds no run" in result.stderr
+    settings = {"docs_store": dict(option.split("=", 1) for option in options)}
+    (tmp_path / "jobflow.yaml").write_text(json.dumps(settings))
+    assert "finds no run" in scdp("ingest-jobs", tmp_path / "jobflow.yaml").stderr
+    for both_or_none in ([], [tmp_path / "jobflow.yaml", *words]):
+        assert "either jobflow.yaml or --job-docs" in scdp("ingest-jobs", *both_or_none).stderr
 
 
 def test_the_materials_project_needs_its_package(

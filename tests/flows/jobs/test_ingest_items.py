@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.io.base import read_density, write_density
 from scdp_flows.jobs.ingest_items import IngestRules, Offer, Prepared, prepare
 
 if TYPE_CHECKING:
@@ -69,3 +72,25 @@ def test_rules_have_a_key() -> None:
     assert len({each.key() for each in rules}) == 3
     assert IngestRules(doubtful=True).key() == IngestRules().key()  # the same density is meant
     assert IngestRules(_KIND).key() == IngestRules(dict(_KIND)).key()
+
+
+def test_the_log_of_the_same_relaxation_is_read(run: Path) -> None:
+    first = run.rename(run.with_name("CHGCAR.relax1.gz"))
+    text = gzip.decompress(run.with_name("OUTCAR.gz").read_bytes()).decode()
+    run.with_name("OUTCAR.relax1").write_text(text.replace("ENCUT  =  520.0", "ENCUT  =  300.0"))
+    found = prepare(_offer(first), IngestRules())
+    assert isinstance(found, Prepared)
+    assert found.density.kind is not None
+    assert found.density.kind.basis == "300eV"
+
+
+def test_both_orders_of_an_antiferromagnet_are_densities_of_their_own(
+    repository: Path, tmp_path: Path
+) -> None:
+    source = repository / "tests" / "data" / "vasp" / "Fe_bcc_CHGCAR_spin.gz"
+    up = read_density(source)
+    assert up.magnetization is not None
+    write_density(replace(up, magnetization=-up.magnetization), tmp_path / "CHGCAR")
+    both = [prepare(_offer(path), IngestRules(_KIND)) for path in (source, tmp_path / "CHGCAR")]
+    hashes = {found.settings_hash for found in both if isinstance(found, Prepared)}
+    assert len(hashes) == 2
