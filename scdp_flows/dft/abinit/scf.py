@@ -92,7 +92,7 @@ def run_scf(
     settings: AbinitSettings,
     seed: EspressoWaves | None = None,
     *,
-    seed_tolwfr: float = 1e-6,
+    seed_tolwfr: float = 1e-4,
 ) -> AbinitRun:
     """Converge a crystal in a temporary folder.
 

@@ -20,7 +20,7 @@ def test_the_converged_density_ends_in_one_cycle(
     converged: tuple[Crystal, AbinitSettings, Any],
 ) -> None:
     crystal, settings, run = converged
-    seeded = run_seeded(AbinitCalculation(crystal, settings), lambda: run.waves, default=run)
+    seeded = run_seeded(AbinitCalculation(crystal, settings, 1e-8), lambda: run.waves, default=run)
     assert seeded.fallback_reason is None
     assert seeded.result.iterations == 1 < run.iterations
     assert seeded.result.energy_ha == pytest.approx(run.energy_ha, abs=1e-9)
