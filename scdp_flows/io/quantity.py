@@ -37,6 +37,7 @@ class Quantity(Enum):
     LOCALISATION = "a localisation function"
     SPIN = "a spin density"
     DIFFERENCE = "a difference or derivative of densities"
+    SUPERPOSITION = "a superposition of atoms"
 
 
 _NAMES = {
@@ -55,6 +56,7 @@ _WORDS = {
     r"\b(spin[ _-]density|alpha minus beta|ds)\b": Quantity.SPIN,
     r"\b(difference|deformation|laplacian|gradient)\b": Quantity.DIFFERENCE,
     r"all.electron": Quantity.ALL_ELECTRON,
+    r"\b(sad|promolecule)\b": Quantity.SUPERPOSITION,
 }
 
 

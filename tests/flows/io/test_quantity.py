@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ("LOCPOT.bz2", Quantity.POTENTIAL),
         ("ELFCAR", Quantity.LOCALISATION),
         ("spin_density.xsf", Quantity.SPIN),
+        ("rho_sad.npy.gz", Quantity.SUPERPOSITION),
     ],
 )
 def test_names_tell(name: str, quantity: Quantity, tmp_path: Path) -> None:
