@@ -172,7 +172,8 @@ def store_from_spec(spec: StoreSpec) -> Store:
     spec
         Either what ``Store.as_dict`` returned, with ``@module`` and ``@class``, or ``type`` with
         the arguments of the class: ``{"type": "MongoStore", "database": ..., ...}``. Types are the
-        classes of ``maggma.stores`` and the plugins of the group ``stores``.
+        classes of ``maggma.stores`` and the plugins of the group ``stores``. An ``index``, as
+        S3Store has, is given in the same way.
 
     Raises
     ------
@@ -186,6 +187,8 @@ def store_from_spec(spec: StoreSpec) -> Store:
     """
     arguments = dict(spec)
     try:
+        if "type" in arguments and isinstance(arguments.get("index"), dict):
+            arguments["index"] = store_from_spec(arguments["index"])
         if "@class" in arguments:
             store = MontyDecoder().process_decoded(arguments)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jobflow import job, run_locally
-from maggma.stores import MemoryStore, MongoStore
+from maggma.stores import MemoryStore, MongoStore, S3Store
 
 from scdp_flows.errors import SettingsError, StoreError
 from scdp_flows.schemas.density import DensityDoc
@@ -89,6 +89,17 @@ def test_specs_name_stores_of_maggma_and_of_plugins(tmp_path: Path) -> None:
     spec = {"type": "sqlite", "path": sqlite.path, "collection_name": "docs"}
     assert store_from_spec(spec) == sqlite
     assert store_from_spec(sqlite.as_dict()) == sqlite
+
+
+def test_a_bucket_is_given_with_its_index(tmp_path: Path) -> None:
+    index = {"type": "sqlite", "path": str(tmp_path / "i.sqlite"), "key": "blob_key"}
+    store = store_from_spec(
+        {"type": "S3Store", "bucket": "blobs", "key": "blob_key", "index": index}
+    )
+    assert isinstance(store, S3Store)
+    assert store.index == SqliteStore(tmp_path / "i.sqlite", key="blob_key")
+    with pytest.raises(SettingsError, match="unknown store type 'SQL'"):
+        store_from_spec({"type": "S3Store", "bucket": "blobs", "index": {"type": "SQL"}})
 
 
 @pytest.mark.parametrize(
