@@ -22,6 +22,7 @@ from scdp_flows.cli.store import store
 from scdp_flows.cli.submit import cluster_template, doctor, status, submit
 from scdp_flows.cli.survey import survey
 from scdp_flows.cli.train import train
+from scdp_flows.cli.vasp_seed import vasp_audit, vasp_harvest, vasp_seed
 
 __all__ = ["app"]
 
@@ -37,14 +38,16 @@ _EXAMPLES: dict[Callable[..., None], str] = {
     label: "scdp label molecules.xyz --store data -j 2 --tag mine",
     ingest: "scdp ingest 'runs/*/CHGCAR.gz' --store data --kind pseudopotential=paw-pbe-54 "
     "--kind functional=PBE --kind basis=520eV --kind code=vasp",
-    ingest_jobs: "scdp ingest-jobs --job-docs type=MongoStore --job-docs database=dft "
-    "--job-docs collection_name=outputs --query name=static --store data",
+    ingest_jobs: "scdp ingest-jobs jobflow.yaml --query name=static --store data",
     ingest_mp: "scdp ingest-mp mp-149 mp-2534 --store data",
     survey: "scdp survey runs --json survey.json",
     train: "scdp train --store data --name mine --select tags=mine --set n_steps=2000",
     predict: "scdp predict molecule.xyz --format cube -o densities",
     evaluate: "scdp evaluate --store data --model mine --dataset mine",
     seed: "scdp seed molecules.xyz --store data --model small-molecules-pbe-gth",
+    vasp_seed: "scdp vasp-seed --runs finished -- mpirun vasp_std",
+    vasp_audit: "scdp vasp-audit runs/* --store data",
+    vasp_harvest: "scdp vasp-harvest finished/* -o occupancies.json",
     report: "scdp report --store data -o report",
     demo: "scdp demo --output demo_output",
     submit: "scdp submit flow.yaml --cluster cluster.yaml",

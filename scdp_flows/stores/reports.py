@@ -11,6 +11,7 @@ from scdp_flows.schemas.relaxation import RelaxationDoc
 from scdp_flows.schemas.report import ReportDoc
 from scdp_flows.schemas.seeding import SeedDoc
 from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
+from scdp_flows.schemas.vasp_seed import VaspSeedDoc
 from scdp_flows.stores.documents import SHARED_KEY, DocumentStore
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ReportStore:
     """Keep the documents of all results in one collection.
 
     Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds``, ``benchmarks``,
-    ``relaxations`` and ``reports``.
+    ``vasp_seeds``, ``relaxations`` and ``reports``.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class ReportStore:
         self.predictions = DocumentStore(store, PredictionDoc, shared=True)
         self.evaluations = DocumentStore(store, EvaluationDoc, shared=True)
         self.seeds = DocumentStore(store, SeedDoc, shared=True)
+        self.vasp_seeds = DocumentStore(store, VaspSeedDoc, shared=True)
         self.benchmarks = DocumentStore(store, SeedingBenchmarkDoc, shared=True)
         self.relaxations = DocumentStore(store, RelaxationDoc, shared=True)
         self.reports = DocumentStore(store, ReportDoc, shared=True)
@@ -63,7 +65,7 @@ class ReportStore:
         ----------
         doc_type
             ``"prediction"``, ``"evaluation"``, ``"seed"``, ``"seeding_benchmark"``,
-            ``"relaxation"`` or ``"report"``.
+            ``"vasp_seed"``, ``"relaxation"`` or ``"report"``.
         identifier
             The identifier of the document.
 
@@ -81,6 +83,7 @@ class ReportStore:
             self.evaluations,
             self.seeds,
             self.benchmarks,
+            self.vasp_seeds,
             self.relaxations,
             self.reports,
         ]

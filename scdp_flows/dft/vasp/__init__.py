@@ -1,0 +1,1 @@
+"""Start VASP from given densities: folders, input sets, audit."""

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scdp_flows.dft.vasp.spin import why_no_moments
+
+
+@pytest.mark.parametrize(
+    ("numbers", "moments", "reason"),
+    [
+        ([14, 14], [0.6, 0.6], None),
+        ([13, 8], [0.6, -0.6], None),
+        ([14, 14], [1.0, 1.0], "1 µB"),
+        ([26, 8], [0.6, 0.0], "Fe"),
+        ([64, 7], [0.0, 0.0], "Gd"),
+    ],
+    ids=["default of atomate2", "s and p", "default of VASP", "d", "f"],
+)
+def test_only_moments_that_vanish_are_made_up(
+    numbers: list[int], moments: list[float], reason: str | None
+) -> None:
+    found = why_no_moments(np.array(numbers), moments)
+    assert found is None if reason is None else reason in str(found)
