@@ -300,7 +300,9 @@ def _from_converged(
     dm = np.asarray(default.mf.make_rdm1())
 
     def make(mf: Any) -> NDArray[np.float64]:
-        return checked_start(mol, mf, fock_of_density_matrix(mf, dm, grid_level=grid_level))
+        # By the object that has the integrals: they are no cost of a start.
+        fock = fock_of_density_matrix(default.mf, dm, grid_level=grid_level)
+        return checked_start(mol, mf, fock)
 
     tolerance = float(default.mf.conv_tol)
     return run_seeded(mol, settings, make, conv_tol_ha=tolerance, default=default)
