@@ -1,16 +1,17 @@
 # %% [markdown]
 # # Save SCF steps on your own molecules
 #
-# A DFT calculation starts from a guess of the density and improves it cycle by cycle. A better guess
-# needs fewer cycles and leads to the same energy. In this tutorial the model that ships with the
-# package makes the guess for molecules that it has never seen: first by hand, in three lines of your
-# own PySCF script, then measured honestly, with every cost counted and the best possible guess beside
-# it.
+# A DFT calculation starts from a guess of the density and improves it cycle by cycle. A better
+# guess needs fewer cycles and leads to the same energy. In this tutorial the model that ships with
+# the package makes the guess for molecules that it has never seen: first by hand, in three lines
+# of your own PySCF script, then measured honestly, with every cost counted and the best possible
+# guess beside it.
 #
-# molecules → one seeded calculation → what a start saves → daily work with a sample audited → limits
+# molecules → one seeded calculation → what a start saves → daily work with a sample audited →
+# limits
 #
-# It takes a few minutes on one core; with `SCDP_TUTORIAL_SMALL=1` under one. Background and the other
-# DFT codes are in [the guide](../guide/seeding.md).
+# It takes a few minutes on one core; with `SCDP_TUTORIAL_SMALL=1` under one. Background and the
+# other DFT codes are in [the guide](../guide/seeding.md).
 
 # %%
 import io
@@ -48,15 +49,15 @@ def run(flow: Job | Flow) -> Any:
 # ## Your molecules
 #
 # Any file that pymatgen or ASE can read will do: `read_structures("molecules.xyz")`. Here are some
-# molecules of QM7 that were kept away from the training of the model. It knows H, C, N and O, and says
-# so if yours hold anything else.
+# molecules of QM7 that were kept away from the training of the model. It knows H, C, N and O, and
+# says so if yours hold anything else.
 
 # %%
 from scdp_flows.demo.structures import QM7_TEST_IDS, load_qm7_small
 
 unseen = [m for m in load_qm7_small() if m.properties["qm7_id"] in QM7_TEST_IDS]
 unseen = [m for m in unseen if "S" not in m.composition]
-molecules = unseen[1:3] if SMALL else unseen[1:13:2]
+molecules = unseen[1:3] if SMALL else unseen[1:9:2]
 print("\n".join(f"{m.formula:12} {len(m):2} atoms" for m in molecules))
 
 # %% [markdown]
@@ -90,18 +91,19 @@ dm0 = seed_density_matrix(mol, seeded, density)  # 2. one diagonalisation
 seeded.kernel(dm0)  # 3. start from it
 cpu_seeded = time.process_time() - cpu
 
-print(f"PySCF's own guess:  {plain.cycles:2} cycles, {cpu_plain:.2f} s CPU, {plain.e_tot:.9f} Ha")
-print(f"predicted density:  {seeded.cycles:2} cycles, {cpu_seeded:.2f} s CPU, {seeded.e_tot:.9f} Ha")
+for name, mf, cpu in (("own guess", plain, cpu_plain), ("predicted", seeded, cpu_seeded)):
+    print(f"{name}: {mf.cycles:2} cycles, {cpu:.2f} s CPU, {mf.e_tot:.9f} Ha")
 
 # %% [markdown]
 # ## What a start saves, measured
 #
-# One molecule proves nothing. `SeedingBenchmarkMaker` converges every molecule from PySCF's own guess,
-# from superposed atoms by the same route (so that you see what the route alone does), from the
-# prediction, and from the converged density. The last is the ceiling: no prediction can do better.
+# One molecule proves nothing. `SeedingBenchmarkMaker` converges every molecule from PySCF's own
+# guess, from superposed atoms by the same route (so that you see what the route alone does), from
+# the prediction, and from the converged density. The last is the ceiling: no prediction can do
+# better.
 #
-# Prediction, seed and discarded attempts are counted. Finished molecules are stored at once; run the
-# cell again and nothing is computed twice.
+# Prediction, seed and discarded attempts are counted. Finished molecules are stored at once; run
+# the cell again and nothing is computed twice.
 
 # %%
 from scdp_flows.flows.seeding_benchmark import SeedingBenchmarkMaker
@@ -110,16 +112,17 @@ maker = SeedingBenchmarkMaker(name="my molecules", report_maker=None, store_path
 result = run(maker.make(molecules, predictors=predictor))
 
 for start in result.starts:
+    saved = (start.iterations_saved_percent, start.cpu_saved_percent)
     print(
-        f"{start.start:8} {start.iterations_mean:5.2f} iterations ({start.iterations_saved_percent:3.0f} "
-        f"% saved), {start.cpu_s_mean:5.2f} s CPU ({start.cpu_saved_percent:3.0f} % saved), "
-        f"{start.more_iterations_percent:3.0f} % of the molecules with more iterations, "
+        f"{start.start:8} {start.iterations_mean:5.2f} iterations ({saved[0]:3.0f} % saved), "
+        f"{start.cpu_s_mean:5.2f} s CPU ({saved[1]:3.0f} % saved), "
+        f"{start.more_iterations_percent:3.0f} % of the molecules take more iterations, "
         f"energies within {start.max_energy_difference_ha:.0e} Ha"
     )
 
 # %% [markdown]
-# The *Fock work* counts what the seed costs in units of one Fock build of the calculation. It is the
-# fairest number for machines where other people work too.
+# The *Fock work* counts what the seed costs in units of one Fock build of the calculation. It is
+# the fairest number for machines where other people work too.
 
 # %%
 from scdp_flows.reports.figures import cost_figure, scf_figure
@@ -147,10 +150,10 @@ Image(to_png(scf_figure(group, series)))
 #
 # ## Daily work: a sample audited
 #
-# Once you trust the model you will not compute everything twice. With `audit_fraction=0.1` every tenth
-# molecule (always the same ones) is converged from PySCF's own guess as well; the others from the
-# prediction alone. A seeded calculation that does not converge, or whose density holds a wrong number
-# of electrons, falls back to PySCF's own guess by itself, and its record says why.
+# Once you trust the model you will not compute everything twice. With `audit_fraction=0.1` every
+# tenth molecule (always the same ones) is converged from PySCF's own guess as well; the others
+# from the prediction alone. A seeded calculation that does not converge, or whose density holds a
+# wrong number of electrons, falls back to PySCF's own guess by itself, and its record says why.
 
 # %%
 from scdp_flows.dft.pyscf import PyscfCode
@@ -186,7 +189,7 @@ print(f"converged: {start.converged}; seed used: {start.seed_used}; {start.fallb
 # ## What to take with you
 #
 # * The start never changes the answer: check the last column of the table on your own molecules.
-# * Savings come from molecules like those of the training. For others, see
-#   [training your own model](03_training.md).
-# * Hybrid functionals save less, since no density says what exact exchange will be. The guide has the
-#   numbers.
+# * Savings come from molecules like those of the training. For others, see [training your own
+#   model](03_training.md).
+# * Hybrid functionals save less, since no density says what exact exchange will be. The guide has
+#   the numbers.
