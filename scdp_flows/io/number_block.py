@@ -158,16 +158,12 @@ class NumberBlock:
         n_rows = min((stop - start) // _ROW, len(numbers) // _CELLS)
         if n_rows == 0 or self._kernels is None or not np.little_endian:
             return 0
-        ends = np.frombuffer(lines.buffer, np.uint8)[
-            start + _ROW - 1 : start + n_rows * _ROW : _ROW
-        ]
-        is_end = ends == ord("\n")
-        n_rows = n_rows if is_end.all() else int(is_end.argmin())
         heads, firsts, lasts = (
             np.ndarray((n_rows, _CELLS), kind, lines.buffer, start + offset, (_ROW, _CELL))
             for offset, kind in ((0, "<u4"), (3, "<u8"), (10, "<u8"))
         )
-        n_rows = self._kernels.parse_cells(heads, firsts, lasts, numbers, powers_of_ten())
+        ends = np.ndarray((n_rows,), "u1", lines.buffer, start + _ROW - 1, (_ROW,))
+        n_rows = self._kernels.parse_cells(heads, firsts, lasts, ends, numbers, powers_of_ten())
         if n_rows:
             # Cells hold no line feeds: there is no need to count them.
             lines.position = start + n_rows * _ROW - 1

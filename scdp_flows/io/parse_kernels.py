@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["INLINED", "JITABLE", "parse_cells", "parse_numbers"]
 
 _MOST_DIGITS = 18  # that fit into 64 bits
-_BLANK, _PLUS, _MINUS, _POINT, _ZERO, _NINE = 32, 43, 45, 46, 48, 57
+_LINE_FEED, _BLANK, _PLUS, _MINUS, _POINT, _ZERO, _NINE = 10, 32, 43, 45, 46, 48, 57
 _LETTERS = (68, 69, 100, 101)  # D, E, d, e
 _SIGNS = (_PLUS, _MINUS)
 
@@ -107,6 +107,7 @@ def parse_cells(  # pragma: no cover - runs compiled
     heads: NDArray[np.uint32],
     firsts: NDArray[np.uint64],
     lasts: NDArray[np.uint64],
+    ends: NDArray[np.uint8],
     numbers: NDArray[np.float64],
     powers: NDArray[np.float64],
 ) -> int:
@@ -120,6 +121,8 @@ def parse_cells(  # pragma: no cover - runs compiled
     heads, firsts, lasts
         Of each cell (n_rows, n_columns) the bytes from 0, the eight from 3 and the eight from 10,
         as little-endian integers.
+    ends
+        The byte behind each row (n_rows,), which must be a line feed.
     numbers
         What to fill.
     powers
@@ -132,6 +135,8 @@ def parse_cells(  # pragma: no cover - runs compiled
     """
     n_rows, n_columns = int(heads.shape[0]), int(heads.shape[1])
     for row in range(n_rows):
+        if ends[row] != _LINE_FEED:
+            return row
         for column in range(n_columns):
             value: float = _cell(
                 heads[row, column], firsts[row, column], lasts[row, column], powers

@@ -12,11 +12,14 @@ from scdp_flows.io.number_layout import CHGCAR, format_number
 
 
 def _cells(words: list[str]) -> list[np.ndarray]:
-    text = "".join(words).encode().ljust(18 * len(words) + 8)
-    return [
-        np.ndarray((len(words) // 5, 5), kind, text, offset, (90, 18))
+    n_rows = len(words) // 5
+    rows = ("".join(words[5 * row : 5 * row + 5]) + "\n" for row in range(n_rows))
+    text = "".join(rows).encode().ljust(91 * n_rows + 8)
+    columns = [
+        np.ndarray((n_rows, 5), kind, text, offset, (91, 18))
         for offset, kind in ((0, "<u4"), (3, "<u8"), (10, "<u8"))
     ]
+    return [*columns, np.ndarray((n_rows,), "u1", text, 90, (91,))]
 
 
 @pytest.mark.slow
@@ -70,6 +73,16 @@ def test_rows_with_other_cells_are_left_alone(word: str) -> None:
     words = [" 0.12345678901E+02"] * 9 + [word.ljust(18)]
     numbers = np.empty(10)
     assert fast.parse_cells(*_cells(words), numbers, powers_of_ten()) == 1
+
+
+@pytest.mark.slow
+def test_cells_end_with_the_line() -> None:
+    fast = compiled()
+    assert fast is not None
+    heads, firsts, lasts, ends = _cells([" 0.12345678901E+02"] * 15)
+    ends = ends.copy()
+    ends[2] = ord(" ")
+    assert fast.parse_cells(heads, firsts, lasts, ends, np.empty(15), powers_of_ten()) == 2
 
 
 def test_the_kernels_come_once_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
