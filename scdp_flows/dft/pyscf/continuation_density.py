@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,14 @@ class DeformationStart:
             name, known = self._path.policy, self._plus_carried(model, geometry)
         if known is None:
             return Start("default", None)
-        return Start(name, density_start(geometry.mol, known, grid_level=self._path.grid_level))
+        make = density_start(geometry.mol, known, grid_level=self._path.grid_level)
+
+        def make_dm0(mf: Any) -> NDArray[np.float64]:
+            # The first Fock matrix is good enough to be extrapolated from.
+            mf.diis_start_cycle = 0
+            return make(mf)
+
+        return Start(name, make_dm0)
 
     def learn(self, geometry: Geometry, run: ScfRun) -> None:
         """Fit the converged density and keep what the model misses of it."""

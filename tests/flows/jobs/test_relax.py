@@ -1,0 +1,103 @@
+"""The job is atomate2's, with a record of ours beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ase.calculators.lj import LennardJones
+from jobflow import Flow
+from monty.json import MSONable
+from pymatgen.core import Lattice, Molecule, Structure
+
+from scdp_flows.errors import StructureError
+from scdp_flows.jobs.relax import RelaxMaker
+from scdp_flows.kind import DensityKind
+from scdp_flows.schemas.relaxation import RelaxationStep
+from scdp_flows.stores.factory import open_stores
+
+if TYPE_CHECKING:
+    from scdp_flows.schemas.relaxation import RelaxationDoc
+
+
+class Spheres(LennardJones):
+    """Lennard-Jones spheres that keep a record, as if they had iterated."""
+
+    def __init__(self) -> None:
+        super().__init__(sigma=1.0, epsilon=1.0, rc=5.0)  # type: ignore[no-untyped-call]
+        self.steps: list[RelaxationStep] = []
+
+    def calculate(self, *args: Any, **keywords: Any) -> None:
+        super().calculate(*args, **keywords)  # type: ignore[no-untyped-call]
+        values = {"iterations": 3, "fock_builds": 5, "cpu_s": 0.0, "wall_s": 0.0}
+        energy = float(self.results["energy"])
+        step = RelaxationStep(start="default", seed_used=False, energy_ev=energy, **values)
+        self.steps.append(step)
+
+
+@dataclass(frozen=True)
+class SpheresCode(MSONable):
+    """A code that costs nothing; `bases` keeps what its calculators were given."""
+
+    policy: str = "default"
+    needs_basis: bool = False
+    bases: list[Any] = field(default_factory=list, compare=False)
+
+    def kind(self) -> DensityKind:
+        return DensityKind("valence", "none", "LJ", "none", "restricted", "spheres")
+
+    def settings_hash(self) -> str:
+        return "spheres"
+
+    def calculator(self, _: Any, basis: Any) -> Spheres:
+        self.bases.append(basis)
+        return Spheres()
+
+
+@pytest.fixture
+def pair() -> Molecule:
+    """Give two spheres that are too far apart."""
+    return Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.3]])
+
+
+def test_a_relaxation_is_a_document_of_atomate2_and_a_record(
+    pair: Molecule, store_path: str, run_flow: Any
+) -> None:
+    job = RelaxMaker(code=SpheresCode(), store_path=store_path).make(pair)
+    doc = run_flow(Flow([job], output=job.output))
+    assert doc.is_force_converged
+    assert doc.molecule.get_distance(0, 1) == pytest.approx(2 ** (1 / 6), abs=0.01)
+    with open_stores(store_path) as stores:
+        record: RelaxationDoc = next(stores.reports.relaxations.query({"job_uuid": job.uuid}))
+    assert record.converged
+    assert record.formula == "H2"
+    assert record.steps[-1].energy_ev == pytest.approx(doc.output.energy)
+
+
+def test_a_list_gives_a_list_and_each_molecule_its_own_calculator(
+    pair: Molecule, store_path: str, run_flow: Any
+) -> None:
+    closer = Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 1.2]])
+    job = RelaxMaker(code=SpheresCode(), store_path=store_path).make([pair, closer])
+    docs = run_flow(Flow([job], output=job.output))
+    assert len(docs) == 2
+    with open_stores(store_path) as stores:
+        assert sorted(doc.job_index for doc in stores.reports.relaxations.query()) == [0, 1]
+
+
+def test_a_basis_is_found_where_it_is_needed(pair: Molecule, store_path: str) -> None:
+    code = SpheresCode(needs_basis=True)
+    RelaxMaker.make.original(RelaxMaker(code=code, store_path=store_path), pair)  # type: ignore[attr-defined]
+    assert code.bases[0].name.startswith("lean")
+
+
+def test_it_runs_without_a_job_as_other_makers_of_atomate2_do(pair: Molecule) -> None:
+    assert RelaxMaker(code=SpheresCode()).run_ase(pair).converged
+
+
+def test_crystals_are_refused(store_path: str) -> None:
+    crystal = Structure(Lattice.cubic(3), ["H"], [[0, 0, 0]])
+    maker = RelaxMaker(code=SpheresCode(), store_path=store_path)
+    with pytest.raises(StructureError, match="Molecule"):
+        RelaxMaker.make.original(maker, crystal)  # type: ignore[attr-defined]
