@@ -99,11 +99,11 @@ class _Work(NamedTuple):
     rows_y, flat_rows_y
         Y_r of every block, shape ``(n_blocks, n_rows, 6)``, and a flat view of it.
     rows_z
-        W_r of one block and plane, shape ``(n_rows * 8,)``.
+        W_r of every block on one plane, flat: ``(n_blocks * n_rows * 8,)``.
     coefficients
         Those of the tensors times powers and exponentials of x.
     edge
-        Limits of the six rows of a tile, then the squares of its eight columns.
+        Limits of the six rows of a tile.
     tile
         Receives a tile that crosses an edge of the grid, shape ``(48,)``.
     ends
@@ -167,9 +167,9 @@ def _new_work(grid: Planes, shells: Shells, cutoff: float) -> _Work:
         _new_axis(n_z, N_Z, n_shells),
         rows_y,
         rows_y.reshape(-1),
-        np.zeros(n_rows * N_Z),
+        np.zeros(n_z * n_rows * N_Z),
         np.zeros(n_terms),
-        np.zeros(N_Y + N_Z),
+        np.zeros(N_Y),
         np.zeros(N_Y * N_Z),
         np.zeros(n_shells + 1, np.int64),
         np.zeros(3, np.int64),
@@ -250,7 +250,7 @@ def _fill_coefficients(work: _Work, shells: Shells, line: _Line, x: float) -> No
 @compile_loops
 def _fill_rows_z(work: _Work, block: int, ls: Whole) -> None:
     """Make W of some shells for one block of z."""
-    r, t = 0, 0
+    r, t = block * work.rows_y.shape[1] * N_Z, 0
     rows, coefficients = work.rows_z, work.coefficients
     distances, exponentials = work.z.flat_distances, work.z.flat_exponentials
     first = block * work.z.exponentials.shape[1]
@@ -268,52 +268,63 @@ def _scatter_tile(
     out: Vector, tile: Vector, plane: int, corner: tuple[int, int], grid: Planes
 ) -> None:
     """Add the spare tile where it crosses an edge of the grid."""
+    n_y, n_z = grid.sizes[1], grid.sizes[2]
+    flat, y, before = out.reshape(-1), corner[0], min(N_Z, n_z - corner[1])
     for p in range(N_Y):
-        y = corner[0] + p
-        if grid.wraps[1]:
-            y %= grid.sizes[1]
-        if y >= grid.sizes[1]:
-            continue
-        for q in range(N_Z):
-            z = corner[1] + q
-            if grid.wraps[2]:
-                z %= grid.sizes[2]
-            if z < grid.sizes[2]:
-                out[plane, y, z] += tile[p * N_Z + q]
+        if y >= n_y:
+            if not grid.wraps[1]:
+                return
+            y = 0
+        start = (plane * n_y + y) * n_z
+        for q in range(before):
+            flat[start + corner[1] + q] += tile[p * N_Z + q]
+        if grid.wraps[2]:
+            z = 0
+            for q in range(before, N_Z):
+                flat[start + z] += tile[p * N_Z + q]
+                z = z + 1 if z + 1 < n_z else 0
+        y += 1
 
 
 @compile_loops
-def _add_block(
-    out: Vector, grid: Planes, work: _Work, line: _Line, squares: Vector, block: int
+def _first_point(work: _Work, grid: Planes, axis: int) -> int:
+    """Return where the box around a centre begins, as an index of the grid."""
+    first = work.low[axis]
+    return int(first % grid.sizes[axis] if grid.wraps[axis] else first)
+
+
+@compile_loops
+def _add_row(
+    out: Vector, grid: Planes, work: _Work, line: _Line, squares: Vector, block: tuple[int, int]
 ) -> None:
-    """Add one block of z, all along y."""
+    """Add one block of y, all along z: in the order in which memory is read ahead."""
+    a, y = block
     n_y, n_z = grid.sizes[1], grid.sizes[2]
-    y_squares, y_nearest = work.y.flat_squares, work.y.nearest
-    rows_y, rows_z, edge, ends = work.flat_rows_y, work.rows_z, work.edge, work.ends
-    stride = work.rows_y.shape[1] * N_Y
-    nearest = line.square + work.z.nearest[block]
-    z = work.low[2] + block * N_Z
-    if grid.wraps[2]:
-        z %= n_z
-    flat = out.reshape(-1)
-    for a in range((work.high[1] - work.low[1] + N_Y - 1) // N_Y):
-        in_tile = len(squares)
-        while in_tile > 0 and squares[in_tile - 1] <= nearest + y_nearest[a]:
+    for p in range(N_Y):
+        work.edge[p] = line.limit - line.square - work.y.flat_squares[a * N_Y + p]
+    rows_y, rows_z, edge, columns = work.flat_rows_y, work.rows_z, work.edge, work.z.flat_squares
+    first_y, stride_z = a * work.rows_y.shape[1] * N_Y, work.rows_y.shape[1] * N_Z
+    flat, z, in_tile = out.reshape(-1), _first_point(work, grid, 2), 0
+    for b in range((work.high[2] - work.low[2] + N_Z - 1) // N_Z):
+        nearest = line.square + work.y.nearest[a] + work.z.nearest[b]
+        # Hardly more or fewer shells are seen here than in the tile before.
+        while in_tile < len(squares) and squares[in_tile] > nearest:
+            in_tile += 1
+        while in_tile > 0 and squares[in_tile - 1] <= nearest:
             in_tile -= 1
-        if in_tile == 0 or nearest + y_nearest[a] >= line.limit:
-            continue
-        for p in range(N_Y):
-            edge[p] = line.limit - line.square - y_squares[a * N_Y + p]
-        y = work.low[1] + a * N_Y
-        if grid.wraps[1]:
-            y %= n_y
-        if y + N_Y <= n_y and z + N_Z <= n_z:
-            place = (line.plane * n_y + y) * n_z + z
-            add_products(rows_y, rows_z, flat, edge, (a * stride, ends[in_tile], place, n_z))
-        else:
-            work.tile[:] = 0.0
-            add_products(rows_y, rows_z, work.tile, edge, (a * stride, ends[in_tile], 0, N_Z))
-            _scatter_tile(out, work.tile, line.plane, (y, z), grid)
+        if in_tile > 0 and nearest < line.limit:
+            n, place, stride = work.ends[in_tile], (line.plane * n_y + y) * n_z + z, n_z
+            if y + N_Y <= n_y and z + N_Z <= n_z:
+                where = (first_y, b * stride_z, n, place, stride, b * N_Z)
+                add_products(rows_y, rows_z, flat, edge, columns, where)
+            else:
+                work.tile[:] = 0.0
+                where = (first_y, b * stride_z, n, 0, N_Z, b * N_Z)
+                add_products(rows_y, rows_z, work.tile, edge, columns, where)
+                _scatter_tile(out, work.tile, line.plane, (y, z), grid)
+        z += N_Z
+        while grid.wraps[2] and z >= n_z:
+            z -= n_z
 
 
 @compile_loops
@@ -326,12 +337,14 @@ def _add_plane(out: Vector, grid: Planes, shells: Shells, work: _Work, line: _Li
         seen = line.seen
         while seen > 0 and squares[seen - 1] <= nearest:
             seen -= 1
-        if seen == 0 or nearest >= line.limit:
-            continue
-        _fill_rows_z(work, b, ls[:seen])
-        for q in range(N_Z):
-            work.edge[N_Y + q] = work.z.squares[b, q]
-        _add_block(out, grid, work, line, squares[:seen], b)
+        if seen > 0 and nearest < line.limit:
+            _fill_rows_z(work, b, ls[:seen])
+    y = _first_point(work, grid, 1)
+    for a in range((work.high[1] - work.low[1] + N_Y - 1) // N_Y):
+        _add_row(out, grid, work, line, squares, (a, y))
+        y += N_Y
+        while grid.wraps[1] and y >= grid.sizes[1]:
+            y -= grid.sizes[1]
 
 
 @compile_loops

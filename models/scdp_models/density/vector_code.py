@@ -68,19 +68,26 @@ class _Writer:
         return self.builder.call(self._multiply_add, [a, b, c])
 
 
-def _add_products(typing: Any, y: Any, z: Any, out: Any, edge: Any, offsets: Any) -> Any:  # noqa: ARG001
+def _add_products(  # noqa: PLR0913, PLR0917 - the compiler passes the first
+    typing: Any,  # noqa: ARG001
+    y: Any,
+    z: Any,
+    out: Any,
+    limits: Any,
+    squares: Any,
+    offsets: Any,
+) -> Any:
     """Add sum over r < n of y[6 r + p] z[8 r + q] to out[p stride + q], inside an edge.
 
-    The first six numbers of `edge` are limits for each p, the next eight squares for each q; only
-    where the square is below the limit something is added. All arrays are flat; `offsets` are the
-    beginning of y, n, the beginning of out, and stride.
+    Something is added only where squares[q] is below limits[p]. All arrays are flat; `offsets` are
+    the beginnings of y and z, n, the beginning of out, stride, and the beginning of the squares.
     """
-    signature = types.void(y, z, out, edge, offsets)
+    signature = types.void(y, z, out, limits, squares, offsets)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         write = _Writer(context, builder, signature.args, arguments)
-        first_y, n, place, stride = write.offsets
-        rows_y, rows_z = write.start(0, first_y), write.start(1, write.width(0))
+        first_y, first_z, n, place, stride, first_square = write.offsets
+        rows_y, rows_z = write.start(0, first_y), write.start(1, first_z)
         sums = [cgutils.alloca_once_value(builder, _ZERO) for _ in range(N_Y)]
         with cgutils.for_range(builder, n) as loop:
             z_row = write.load(write.move(rows_z, loop.index, N_Z))
@@ -90,7 +97,7 @@ def _add_products(typing: Any, y: Any, z: Any, out: Any, edge: Any, offsets: Any
                 value = write.multiply_add(factor, z_row, builder.load(total))
                 builder.store(value, total)
         limits, target = write.start(3, write.width(0)), write.start(2, place)
-        squares = write.load(write.start(3, write.width(N_Y)))
+        squares = write.load(write.start(4, first_square))
         for p, total in enumerate(sums):
             limit = write.spread(builder.gep(limits, [write.width(p)]))
             inside = builder.fcmp_ordered("<", squares, limit)

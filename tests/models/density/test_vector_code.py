@@ -10,9 +10,9 @@ from scdp_models.density.vector_code import N_Y, N_Z, add_products, set_polynomi
 
 @numba.njit
 def _products(
-    y: np.ndarray, z: np.ndarray, out: np.ndarray, edge: np.ndarray, n: int
+    y: np.ndarray, z: np.ndarray, out: np.ndarray, edge: tuple[np.ndarray, np.ndarray], n: int
 ) -> None:  # pragma: no cover - compiled
-    add_products(y, z, out, edge, (0, n, 3, 20))
+    add_products(y, z, out, edge[0], edge[1], (0, N_Z, n, 3, 20, 2))
 
 
 @numba.njit
@@ -24,12 +24,12 @@ def _polynomial(
 
 def test_products_are_summed_inside_the_edge() -> None:
     generator = np.random.default_rng(0)
-    y, z = generator.normal(size=(5, N_Y)), generator.normal(size=(5, N_Z))
-    edge = np.concatenate([np.full(N_Y, 3.5), np.arange(N_Z)])
-    edge[1] = -1.0
+    y, z = generator.normal(size=(5, N_Y)), generator.normal(size=(6, N_Z))
+    limits, squares = np.full(N_Y, 3.5), np.arange(N_Z + 2) - 2.0
+    limits[1] = -1.0
     out = np.zeros(200)
-    _products(y.ravel(), z.ravel(), out, edge, 5)
-    expected = y.T @ z
+    _products(y.ravel(), z.ravel(), out, (limits, squares), 5)
+    expected = y.T @ z[1:]
     expected[:, 4:], expected[1] = 0.0, 0.0
     places = 3 + 20 * np.arange(N_Y)[:, None] + np.arange(N_Z)
     np.testing.assert_allclose(out[places], expected, rtol=1e-13)
