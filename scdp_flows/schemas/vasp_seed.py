@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.schemas.part import ScdpPart
 
-__all__ = ["VaspAudit", "VaspSeedDoc"]
+__all__ = ["VaspAudit", "VaspSeedDoc", "VaspSeedSummaryDoc"]
 
 
 class VaspAudit(ScdpPart):
@@ -87,3 +87,27 @@ class VaspSeedDoc(ScdpDoc):
         if self.status == "left" and not self.reason:
             raise ValueError(f"run {self.run_id} was not seeded; state why in reason")
         return self
+
+
+class VaspSeedSummaryDoc(ScdpDoc):
+    """Sum up the starts of one kind of job on one formula."""
+
+    doc_type: ClassVar[str] = "vasp_seed_summary"
+    id_field: ClassVar[str] = "summary_id"
+
+    summary_id: str = Field(description="Hash of formula, name of the job and functional.")
+    formula: str = Field(description="Formula in Hill order.")
+    job_name: str | None = Field(default=None, description="Name of the jobs.")
+    functional: str | None = Field(default=None, description="Exchange-correlation functional.")
+    n_used: int = Field(ge=0, description="Runs that used their seed.")
+    n_unused: int = Field(ge=0, description="Runs that were seeded and did not use it.")
+    n_left: int = Field(ge=0, description="Runs that were left alone.")
+    first_steps_used: float | None = Field(
+        default=None, description="Mean electronic steps of the first ionic step, seed used."
+    )
+    first_steps_others: float | None = Field(
+        default=None, description="The same of all other runs."
+    )
+    reasons: dict[str, int] = Field(
+        default_factory=dict, description="Reason why no seed was used to number of runs."
+    )

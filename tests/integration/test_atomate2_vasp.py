@@ -143,24 +143,27 @@ def _phonons() -> Maker:
     [
         (DoubleRelaxMaker, 2),
         (lambda: ElasticMaker(bulk_relax_maker=None), 3),
-        (lambda: EosMaker(number_of_frames=3), 4),
-        (_phonons, 2),
+        (lambda: EosMaker(number_of_frames=3), 3),
+        pytest.param(_phonons, 1, marks=pytest.mark.requires("phonopy")),
     ],
     ids=["double relax", "elastic", "equation of state", "phonons"],
 )
 def test_flows_run_to_their_end(
     runs: Path, silicon: Structure, maker: Callable[[], Maker], fewest: int
 ) -> None:
-    flow = seed_vasp(_small(maker()), EarlierRunSource((str(runs),))).make(silicon)
-    _execute(flow, runs)
-    docs = _records(runs)
-    assert len(docs) >= fewest
-    # The first has nothing to start from; what follows starts from it, unless told to go on.
-    assert "no earlier run" in str(docs[0].reason)
-    later = [doc for doc in docs[1:] if doc.status == "seeded"]
-    assert later
-    assert all(doc.audit is not None and doc.audit.seed_used for doc in later)
-    others = [str(doc.reason) for doc in docs[1:] if doc.status == "left"]
+    # Relaxations of atomate2 write no density; a static calculation does.
+    earlier = runs / "earlier"
+    earlier.mkdir()
+    _execute(_small(StaticMaker()).make(silicon), earlier)
+    here = runs / "here"
+    here.mkdir()
+    source = EarlierRunSource((str(runs),))
+    _execute(seed_vasp(_small(maker()), source).make(silicon), here)
+    docs = _records(here)
+    seeded = [doc for doc in docs if doc.status == "seeded"]
+    assert len(seeded) >= fewest
+    assert all(doc.audit is not None and doc.audit.seed_used for doc in seeded)
+    others = [str(doc.reason) for doc in docs if doc.status == "left"]
     assert all("earlier calculation" in text or "no earlier run" in text for text in others)
 
 
