@@ -1,7 +1,7 @@
 """Time the whole way from a structure to a CHGCAR on disk, against the published one.
 
 Run ``OMP_NUM_THREADS=1 python benchmarks/structure_to_chgcar.py [--quick]``. Preset b (8 layers,
-degrees up to 6, midpoints) on a molecule of 18 atoms and a grid of 9.8e5 points. The published way is
+degrees up to 6, midpoints) on a molecule of 18 atoms and a grid of 9.8e5 points. The published is
 the network of ``network_published.py``, the evaluation of ``pairwise_published.py`` and pymatgen's
 ``Chgcar.write_file``; it gets nodes and edges for nothing. Ours is what a prediction does, from
 atoms to file, with the same weights, the published arithmetic and its cut-off at 5 Å; beside it the

@@ -85,11 +85,35 @@ class Model:
         Loaded checkpoint.
     dtype
         ``"float32"`` or ``"float64"``.
+    device
+        ``"cpu"``, or a GPU such as ``"cuda"``.
+    compiled
+        Whether the network is compiled into CUDA graphs (``torch.compile``), which takes a minute
+        for every new shape of a batch; on a GPU only. Neither GPUs nor this switch have been
+        tried: there was no GPU.
+
+    Raises
+    ------
+    CheckpointError
+        If a setting is unknown, or there is no such device.
     """
 
-    def __init__(self, checkpoint: Checkpoint, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        dtype: str = "float32",
+        *,
+        device: str = "cpu",
+        compiled: bool = False,
+    ) -> None:
         import torch
 
+        if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+            msg = f"there is no device {device!r} here; use 'cpu', or 'cuda' where there is a GPU"
+            raise CheckpointError(msg)
+        if compiled and device == "cpu":
+            msg = "compiled networks are for GPUs; leave compiled out, or set device='cuda'"
+            raise CheckpointError(msg)
         if dtype not in ("float32", "float64"):
             msg = f"dtype {dtype!r} is not supported; use 'float32' or 'float64'"
             raise CheckpointError(msg)
@@ -99,7 +123,10 @@ class Model:
         # Buffers of the whitening keep float64 until they are used; parameters take the dtype.
         for parameter in network.parameters():
             parameter.data = parameter.data.to(self._dtype)
-        self._network = network
+        self._network = network.to(device)
+        self._device = device
+        padded = network.padded
+        self._padded = torch.compile(padded, mode="reduce-overhead") if compiled else padded
 
     @property
     def kind(self) -> Mapping[str, Any]:
@@ -202,7 +229,7 @@ class Model:
         for part in passes(graphs, config, itemsize=itemsize, memory=memory):
             batch = collate(part).to(self._dtype)
             with torch.inference_mode():
-                output, excess = self._forward(batch)
+                output, excess = self._forward(batch.to(self._device))
             n_functions = _per_structure(self._network.counts(batch.numbers), batch)
             n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
             parts = (
@@ -220,7 +247,7 @@ class Model:
 
         network = self._network
         species = network.species(batch.numbers)
-        output = network.padded(batch).double()
+        output = self._padded(batch).double()
         graph = batch.to(torch.float64)
         held = network.projection.held(output.rows, species, output.factors)
         surplus = held - network.electrons[species]
@@ -309,7 +336,7 @@ def _split(flat: torch.Tensor | None, sizes: list[int]) -> Iterator[NDArray[np.f
     """Cut values of a batch into those of its structures."""
     if flat is None:
         return iter([None] * len(sizes))
-    return (part.numpy() for part in flat.split(sizes))
+    return (part.cpu().numpy() for part in flat.split(sizes))
 
 
 def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:
@@ -319,32 +346,42 @@ def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:
     return counts
 
 
-def load(path: str | Path, dtype: str = "float32") -> Model:
+def load(
+    path: str | Path, dtype: str = "float32", *, device: str = "cpu", compiled: bool = False
+) -> Model:
     """Load a checkpoint; the last few are kept per process.
 
     Parameters
     ----------
     path
         A ``.safetensors`` file written by scdp-flows.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    dtype, device, compiled
+        See :class:`Model`.
 
     Raises
     ------
     CheckpointError
-        If the file is not a usable checkpoint.
+        If the file is not a usable checkpoint, or there is no such device.
     """
     source = Path(path)
     if not source.is_file():
         msg = f"no checkpoint at {source}; give a .safetensors file written by scdp-flows"
         raise CheckpointError(msg)
     status = source.stat()
-    return _load(str(source.resolve()), status.st_mtime_ns, status.st_size, dtype)
+    version = (status.st_mtime_ns, status.st_size)
+    return _load(str(source.resolve()), version, dtype, device=device, compiled=compiled)
 
 
 @lru_cache(maxsize=4)
-def _load(path: str, modified: int, size: int, dtype: str) -> Model:  # noqa: ARG001 - cache keys
-    return Model(load_checkpoint(path), dtype)
+def _load(
+    path: str,
+    version: tuple[int, int],  # noqa: ARG001 - a key of the cache
+    dtype: str,
+    *,
+    device: str,
+    compiled: bool,
+) -> Model:
+    return Model(load_checkpoint(path), dtype, device=device, compiled=compiled)
 
 
 def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:

@@ -160,6 +160,16 @@ def test_structures_that_do_not_fit_into_memory_are_refused(model: Model) -> Non
         model.predict_batch([WATER, METHANOL], memory=allowed)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"device": "abacus"}, "no device 'abacus'"), ({"compiled": True}, "are for GPUs")],
+    ids=["device", "compiled"],
+)
+def test_what_needs_a_gpu_is_refused_without(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        Model(_checkpoint(), **settings)
+
+
 def test_an_empty_batch_is_an_empty_list(model: Model) -> None:
     assert model.predict_batch([]) == []
 

@@ -23,7 +23,8 @@ DEFAULT_MEMORY = 128 * 2**20
 def prediction_bytes(config: NetworkConfig, graph: AtomGraph, *, itemsize: int = 4) -> int:
     """Estimate what a prediction needs beside the weights, within a factor of two.
 
-    Counted are the arrays that live at once where most do, without gradients and on a CPU.
+    Counted are the arrays that live at once where most do, without gradients and on a CPU. On a
+    GPU eSCN trunks take the features of the ends of all edges at once, and need several times more.
 
     Parameters
     ----------
