@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from scdp_models.density import evaluate
 from scdp_models.density.evaluate import evaluate_at_points, evaluate_on_grid, iter_slabs
 from scdp_models.density.grids import grid_points
+from scdp_models.density.options import Accuracy
 from scdp_models.density.reference import pairwise_density
 from scdp_models.errors import DensityError
 
@@ -201,6 +203,15 @@ def test_slabs_of_a_large_grid_need_little_memory(random_density: MakeDensity) -
     # Two slabs at a time, of the 512 MB that the grid has.
     assert peak < 40e6
     assert charge == pytest.approx(density.n_electrons(), abs=1e-3)
+
+
+@pytest.mark.parametrize("length", [2.1, 60.0])
+def test_waves_are_chosen_where_images_overlap(random_density: MakeDensity, length: float) -> None:
+    cell = length * (1 - np.eye(3))
+    density = random_density(cell=cell, pbc=(True,) * 3, exponents=(0.2, 0.6))
+    grid = evaluate._Grid(np.zeros(3), cell, (24, 24, 24))
+    waves = evaluate._choose_waves(density, grid, Accuracy())
+    assert waves.all() if length < 10.0 else not waves.any()
 
 
 def test_many_points_are_looked_up_in_tables(random_density: MakeDensity) -> None:
