@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scdp_models.errors import GraphError
-from scdp_models.nn.escn.wigner import order_slices
-from scdp_models.nn.sphere import n_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +39,8 @@ def prediction_bytes(config: NetworkConfig, graph: AtomGraph, *, itemsize: int =
 
 def _compact_numbers(config: NetworkConfig, n_nodes: int, n_edges: int) -> int:
     """Count three grids per edge, and the filters they are made of."""
+    from scdp_models.nn.sphere import n_points
+
     size, points = (config.lmax + 1) ** 2, n_points(config.lmax)
     channels = config.n_channels
     per_edge = channels * (3 * points + size) + 2 * size + 3 * config.radial_hidden
@@ -50,6 +50,8 @@ def _compact_numbers(config: NetworkConfig, n_nodes: int, n_edges: int) -> int:
 
 def _escn_numbers(config: NetworkConfig, n_nodes: int, n_edges: int) -> int:
     """Count matrices and hidden values per edge, and hidden components per node."""
+    from scdp_models.nn.escn.wigner import order_slices
+
     size, parts = (config.lmax + 1) ** 2, 2 if config.legacy else 1
     rows: int = order_slices(config.lmax, config.mmax)[-1].stop
     orders = range(1, config.mmax + 1)
