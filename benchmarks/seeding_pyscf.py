@@ -173,6 +173,9 @@ def main() -> None:
             return
         rows = [make_row(f"parts: {name}", 1e3 * t, "ms") for name, t in times.items()]
         groups = [("ethanol", frames[:n_ethanol], PyscfCode())]
+        if not arguments.quick:  # the grid that PySCF takes if nobody says otherwise
+            usual = PyscfCode(PyscfSettings(grid_level=3))
+            groups.append(("ethanol, SCF grid level 3", frames[: (n_ethanol + 1) // 2], usual))
         groups += [("QM7", unseen_qm7()[:n_qm7], PyscfCode())]
         few = unseen_qm7()[2 : 2 + n_hybrid]
         hybrids = [(f, PyscfCode(PyscfSettings(functional=f))) for f in HYBRIDS if few]

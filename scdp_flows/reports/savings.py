@@ -49,7 +49,9 @@ def savings_figure(doc: SeedingBenchmarkDoc, series: Mapping[str, Series]) -> Fi
             axes.axvline(0.0, color=INK, lw=1)
             decorate(axes, title, x="saved / %", grid="x")
         left, right = grid[0].get_xlim()
-        grid[0].set_xlim(min(left, 0.0) * 1.3, max(right * 1.3, 5.0))
+        # Room for the numbers at the ends of the bars.
+        right = max(right * 1.3, 5.0)
+        grid[0].set_xlim(left - 0.2 * right if left < 0 else 0.0, right)
         grid[0].set_yticks(range(len(rows)), [one.name for one, _ in rows])
         grid[0].set_ylim(len(rows) - 0.45, -0.55)
         for axes in grid:
