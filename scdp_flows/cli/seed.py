@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scdp_flows.cli.options import (
     DatasetOption,
     ModelsOption,
-    ProcessesOption,
     StoreOption,
     as_path,
     parse_pairs,
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dft", "seed"]
 
+_OF_MAKER = ("limit", "n_processes", "audit_fraction", "other_functional")
+
 
 class Dft(StrEnum):
     """Name the DFT codes that the command line knows."""
@@ -39,36 +40,27 @@ class Dft(StrEnum):
     ESPRESSO = "espresso"
 
 
-def seed(  # noqa: PLR0913 - each is an option of the command line
+def seed(
     structures: Annotated[list[Path] | None, typer.Argument(help="Files of structures.")] = None,
     *,
     dft: Annotated[Dft, typer.Option(help="What computes.")] = Dft.PYSCF,
-    setting: Annotated[
+    set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Setting of the code as NAME=VALUE; may be repeated."),
+        typer.Option(
+            "--set",
+            help="NAME=VALUE, may be repeated: limit (most test structures of the dataset), "
+            "n_processes, audit_fraction (share that is computed unseeded too), other_functional, "
+            "or a setting of the code such as basis or ecutwfc_ry.",
+        ),
     ] = None,
     model: ModelsOption = None,
     dataset: DatasetOption = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Most test structures of the dataset.")
-    ] = None,
-    audit: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=1.0, help="Share of the structures that are computed unseeded too."
-        ),
-    ] = 1.0,
     store: StoreOption = None,
-    processes: ProcessesOption = None,
 ) -> None:
     """Converge structures from the default, atomic, predicted and exact densities and compare."""
-    maker = SeedMaker(
-        code=_code(dft, setting),
-        limit=limit,
-        n_processes=processes,
-        audit_fraction=audit,
-        store_path=as_path(store),
-    )
+    given = parse_pairs(set_, "--set")
+    own = {name: given.pop(name) for name in _OF_MAKER if name in given}
+    maker = SeedMaker(code=_code(dft, given), store_path=as_path(store), **own)
     chosen = model or ([DEFAULT_MODEL] if dft is Dft.PYSCF else [])
     job = maker.make(
         list(read_all(structures or ()).values()),
@@ -82,7 +74,7 @@ def seed(  # noqa: PLR0913 - each is an option of the command line
     show_failures(output.failed)
 
 
-def _code(dft: Dft, setting: list[str] | None) -> DftCode:
+def _code(dft: Dft, given: dict[str, Any]) -> DftCode:
     """Return the code with its settings.
 
     Raises
@@ -90,7 +82,6 @@ def _code(dft: Dft, setting: list[str] | None) -> DftCode:
     SettingsError
         If there is no such setting, or a needed one is missing.
     """
-    given = parse_pairs(setting, "--set")
     try:
         if dft is Dft.PYSCF:
             return PyscfCode(PyscfSettings(**given)) if given else PyscfCode()

@@ -37,7 +37,7 @@ def test_a_sample_can_be_audited(
     scdp: Any, water_file: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     where = ("--store", tmp_path / "s", "--set", "basis=gth-dzvp")
-    result = scdp("seed", water_file, "-m", tiny_checkpoint, "--audit", "0", *where)
+    result = scdp("seed", water_file, "-m", tiny_checkpoint, "--set", "audit_fraction=0", *where)
     assert result.exit_code == 0, result.stderr
     assert "tiny" in result.stdout
     assert "default" not in result.stdout
