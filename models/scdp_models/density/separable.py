@@ -58,7 +58,7 @@ _LOG_ACCURACY = 22.0
 # Smooth values on more points than this are made anew for each slab instead of once.
 _LARGEST_COARSE_GRID = 2**25
 # Shells of which more than this many images meet at a point are summed over images in tables.
-_MANY_IMAGES = 2.0
+_MANY_IMAGES = 16.0
 
 
 class _Smooth(NamedTuple):
