@@ -143,7 +143,7 @@ def _phonons() -> Maker:
     [
         (DoubleRelaxMaker, 2),
         (lambda: ElasticMaker(bulk_relax_maker=None), 3),
-        (lambda: EosMaker(number_of_frames=3), 3),
+        (lambda: EosMaker(number_of_frames=3), 1),
         pytest.param(_phonons, 1, marks=pytest.mark.requires("phonopy")),
     ],
     ids=["double relax", "elastic", "equation of state", "phonons"],
