@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FlowFile", "read_flow"]
 
 _MAKERS = {
+    "active_learning": "scdp_flows.flows.active_learning:ActiveLearningMaker",
     "doctor": "scdp_flows.jobs.doctor:DoctorMaker",
     "label": "scdp_flows.flows.label:LabelFlowMaker",
     "pipeline": "scdp_flows.flows.pipeline:PipelineMaker",

@@ -21,6 +21,8 @@ WORKS: tuple[Work, ...] = get_args(Work)
 _MAKERS: Mapping[str, Work] = MappingProxyType(
     {
         "scdp_flows.jobs.build_dataset:BuildDatasetMaker": "light",
+        "scdp_flows.jobs.campaign:BeginCampaignMaker": "light",
+        "scdp_flows.jobs.campaign:NextRoundMaker": "light",
         "scdp_flows.jobs.compare_seeds:CompareSeedsMaker": "dft",
         "scdp_flows.jobs.doctor:DoctorMaker": "light",
         "scdp_flows.jobs.evaluate:EvaluateMaker": "prediction",
@@ -32,6 +34,7 @@ _MAKERS: Mapping[str, Work] = MappingProxyType(
         "scdp_flows.jobs.report:ReportMaker": "light",
         "scdp_flows.jobs.report:SeedingReportMaker": "light",
         "scdp_flows.jobs.seed:SeedMaker": "dft",
+        "scdp_flows.jobs.select:SelectMaker": "prediction",
         "scdp_flows.jobs.train:TrainMaker": "training",
     }
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -284,3 +286,51 @@ def test_a_batch_that_does_not_fit_into_memory_is_cut(
     assert parts == [2 ** (i + 1) for i in range(len(parts))]
     assert 1 <= len(parts) <= 3
     assert [row["step"] for row in read_metrics(folder)] == [1]
+
+
+_N_STEPS, _N_KILLS = 80, 3
+_COMMAND = (
+    "import json, sys; from jobflow import run_locally; from scdp_flows.jobs.train import "
+    "TrainMaker; maker = TrainMaker.from_dict(json.loads(sys.argv[1])); "
+    "run_locally(maker.make(sys.argv[2]), log=False, raise_immediately=True)"
+)
+
+
+def _start_job(maker: TrainMaker, dataset: DatasetDoc, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _COMMAND, json.dumps(maker.as_dict()), dataset.dataset_id]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+
+
+def _rounds_done(maker: TrainMaker) -> int:
+    with maker.open_stores() as stores:
+        folders = list((stores.path / "training").glob("*"))
+    return max((len(read_metrics(folder)) for folder in folders), default=0)
+
+
+def _weights(maker: TrainMaker, folder: Path) -> dict[str, Any]:
+    with open_stores(maker.store_path) as stores:
+        return dict(load_file(stores.models.fetch(maker.model_name, folder)))
+
+
+@pytest.mark.slow
+def test_kills_from_outside_leave_no_trace_in_the_weights(
+    maker: TrainMaker, dataset: DatasetDoc, run_flow: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    settings = {**maker.training, "n_steps": _N_STEPS, "steps_per_round": 2}
+    killed = replace(maker, training=settings)
+    calm = replace(killed, store_path=str(tmp_path / "calm"))
+    shutil.copytree(str(maker.store_path), tmp_path / "calm")
+    for last in sorted(rng.choice(np.arange(2, _N_STEPS // 2 - 8), _N_KILLS, replace=False)):
+        process = _start_job(killed, dataset, tmp_path)
+        while _rounds_done(killed) < last:
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert _start_job(killed, dataset, tmp_path).wait() == 0
+    found = _weights(killed, tmp_path)
+
+    run_flow(calm.make(dataset.dataset_id))
+    for name, expected in _weights(calm, tmp_path).items():
+        np.testing.assert_array_equal(found[name], expected)

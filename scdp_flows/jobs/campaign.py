@@ -1,0 +1,165 @@
+"""Begin an active-learning campaign, and decide after each round whether it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+import numpy as np
+from jobflow import Flow, Maker, Response, job
+
+from scdp_flows.errors import DatasetError, SettingsError
+from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.select import load_pool, put_pool
+from scdp_flows.schemas.active_learning import ActiveLearningOutput, Campaign, LearningRound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scdp_flows.io.structures import AtomicStructure
+    from scdp_flows.schemas.active_learning import Selection, Stopped
+    from scdp_flows.schemas.outputs import EvaluationOutput
+
+__all__ = ["BeginCampaignMaker", "NextRoundMaker", "RoundMaker"]
+
+
+class RoundMaker(Protocol):
+    """What builds the flow of one round."""
+
+    def make_round(self, campaign: Campaign, structures: Sequence[AtomicStructure]) -> Flow:
+        """Label the chosen structures, train, evaluate, select and decide."""
+        ...
+
+
+@dataclass(kw_only=True)
+class BeginCampaignMaker(StepMaker):
+    """Make the job that keeps the pool and starts the first round."""
+
+    name: str = "begin"
+    n_first: int = 8
+    """Structures of the first round, drawn at random."""
+    seed: int = 0
+    """Key of the draw."""
+    tag: str = "active learning"
+    """Beginning of the tag that the labels get; a hash of the pool follows."""
+
+    # Without output schema: a flow takes its place, and jobflow checks a reference by the schema.
+    @job
+    def make(
+        self, rounds: Maker, pool: Sequence[AtomicStructure], test_ids: Sequence[str]
+    ) -> Response[Any]:
+        """Draw the first structures.
+
+        Parameters
+        ----------
+        rounds
+            Builds the flow of a round; see :class:`RoundMaker`.
+        pool
+            What may be labelled.
+        test_ids
+            Labels that models are judged by.
+
+        Raises
+        ------
+        DatasetError
+            If the pool has fewer structures than the first round needs.
+        """
+        if len(pool) < self.n_first:
+            raise DatasetError(
+                f"the pool has {len(pool)} structures, the first round takes {self.n_first}; give "
+                "more, or lower n_first"
+            )
+        chosen = np.random.default_rng(self.seed).permutation(len(pool))[: self.n_first]
+        with self.open_stores() as stores:
+            reference = put_pool(pool, stores.blobs)
+        campaign = Campaign(
+            pool=reference,
+            n_pool=len(pool),
+            test_ids=list(test_ids),
+            tag=f"{self.tag} {reference.key[:8]} {uuid4().hex[:8]}",
+            chosen=chosen.tolist(),
+        )
+        return _started(rounds, campaign, pool)
+
+
+@dataclass(kw_only=True)
+class NextRoundMaker(StepMaker):
+    """Make the job that ends a campaign or starts its next round."""
+
+    name: str = "next round"
+    metric: str = "coulomb_error_ha"
+    """Mean error on the test structures that is watched."""
+    target: float = 0.0
+    """Error at which the campaign ends, in the unit of the metric."""
+    max_labels: int = 64
+    """Number of labels at which it ends, test structures not counted."""
+
+    @job
+    def make(
+        self,
+        rounds: Maker,
+        campaign: Campaign,
+        evaluation: EvaluationOutput,
+        selection: Selection,
+        model_ids: Sequence[str],
+        *,
+        predictor_name: str,
+    ) -> ActiveLearningOutput | Response[Any]:
+        """Note what the round has reached, and go on unless it is enough.
+
+        Parameters
+        ----------
+        rounds
+            Builds the flow of a round; see :class:`RoundMaker`.
+        campaign
+            Where the campaign stood before.
+        evaluation
+            How good the models of this round are.
+        selection
+            What would be labelled next.
+        model_ids
+            The models of this round.
+        predictor_name
+            Name of the ensemble in the evaluation.
+
+        Raises
+        ------
+        SettingsError
+            If the metric is unknown.
+        """
+        metrics = dict(evaluation.summary[predictor_name])
+        if self.metric not in metrics:
+            known = ", ".join(sorted(metrics))
+            raise SettingsError(f"metric is {self.metric!r}; the evaluation has {known}")
+        done = LearningRound(
+            n_labels=len(campaign.taken), metrics=metrics, chosen=list(campaign.chosen)
+        )
+        history = [*campaign.rounds, done]
+        room = self.max_labels - done.n_labels
+        stopped = self._reason(metrics[self.metric], room, selection)
+        if stopped is not None:
+            return ActiveLearningOutput(
+                rounds=history,
+                model_ids=list(model_ids),
+                evaluation_ids=list(evaluation.evaluation_ids),
+                stopped=stopped,
+            )
+        following = campaign.updated(rounds=history, chosen=selection.indices[:room])
+        with self.open_stores() as stores:
+            pool = load_pool(following.pool, stores.blobs)
+        return _started(rounds, following, pool)
+
+    def _reason(self, error: float, room: int, selection: Selection) -> Stopped | None:
+        if error <= self.target:
+            return "target"
+        if room <= 0:
+            return "budget"
+        return None if selection.indices else "pool"
+
+
+def _started(rounds: Maker, campaign: Campaign, pool: Sequence[AtomicStructure]) -> Response[Any]:
+    builder: Any = rounds
+    return Response(
+        replace=builder.make_round(campaign, [pool[index] for index in campaign.chosen])
+    )

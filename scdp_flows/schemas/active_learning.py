@@ -1,0 +1,62 @@
+"""Define what the rounds of an active-learning campaign leave behind."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from scdp_flows.schemas.density import BlobReference
+from scdp_flows.schemas.part import ScdpPart
+
+__all__ = ["ActiveLearningOutput", "Campaign", "LearningRound", "Selection"]
+
+Stopped = Literal["target", "budget", "pool"]
+
+
+class Selection(ScdpPart):
+    """Say which structures of a pool are worth a label."""
+
+    indices: list[int] = Field(description="Positions in the pool, the most uncertain first.")
+    uncertainties_ha_per_atom: list[float] = Field(
+        default_factory=list, description="Of the chosen ones, Ha; empty where chosen at random."
+    )
+    mean_ha_per_atom: float | None = Field(
+        default=None, description="Mean uncertainty of all that could have been chosen, Ha."
+    )
+    n_refused: int = Field(default=0, ge=0, description="Structures that cannot be predicted.")
+
+
+class LearningRound(ScdpPart):
+    """Say what one round cost and reached."""
+
+    n_labels: int = Field(ge=0, description="Structures labelled so far, test structures not.")
+    metrics: dict[str, float] = Field(
+        description="Mean errors of the ensemble on the test structures; names end in units."
+    )
+    chosen: list[int] = Field(description="Positions in the pool, labelled for this round.")
+
+
+class Campaign(ScdpPart):
+    """Say where a campaign stands; it is handed from round to round."""
+
+    pool: BlobReference = Field(description="The structures to choose from.")
+    n_pool: int = Field(ge=1, description="Their number.")
+    test_ids: list[str] = Field(description="Labels that models are judged by.")
+    tag: str = Field(description="Tag of the labels of this campaign.")
+    rounds: list[LearningRound] = Field(default_factory=list, description="What is done.")
+    chosen: list[int] = Field(description="Positions in the pool that are labelled next.")
+
+    @property
+    def taken(self) -> set[int]:
+        """Positions that are labelled or will be next."""
+        return {index for one in self.rounds for index in one.chosen} | set(self.chosen)
+
+
+class ActiveLearningOutput(ScdpPart):
+    """Say what a campaign reached."""
+
+    rounds: list[LearningRound] = Field(description="Errors and labels, round by round.")
+    model_ids: list[str] = Field(description="Models of the last ensemble.")
+    evaluation_ids: list[str] = Field(description="Evaluations of the last round.")
+    stopped: Stopped = Field(description="Why it ended: error reached, labels or pool used up.")
