@@ -237,7 +237,8 @@ def spheres(
     for weight, place in zip(weights, centres, strict=True):
         phases = [np.exp(-2j * np.pi * axis * s) for axis, s in zip(axes, place, strict=True)]
         total += weight * phases[0][:, None, None] * phases[1][:, None] * phases[2]
-    return np.fft.ifftn(total * np.exp(-squares * width**2 / 2)).real * np.prod(shape)
+    values = np.fft.ifftn(total * np.exp(-squares * width**2 / 2)).real
+    return np.asarray(values * np.prod(shape))
 
 
 def bonds(crystal: Crystal) -> np.ndarray:
@@ -603,7 +604,7 @@ def item(parent: ET.Element, name: str, value: Any) -> None:
 
 
 def structure(parent: ET.Element, crystal: Crystal, name: str | None = None) -> None:
-    element = ET.SubElement(parent, "structure", **({"name": name} if name else {}))
+    element = ET.SubElement(parent, "structure", {"name": name} if name else {})
     lattice = ET.SubElement(element, "crystal")
     varray(lattice, "basis", crystal.cell)
     item(lattice, "volume", abs(np.linalg.det(crystal.cell)))

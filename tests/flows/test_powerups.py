@@ -29,7 +29,7 @@ SOURCE = EarlierRunSource(("finished",))
 SILICON = Structure(
     Lattice([[0, 2.73, 2.73], [2.73, 0, 2.73], [2.73, 2.73, 0]]),
     ["Si", "Si"],
-    [[0, 0, 0], [0.25, 0.25, 0.25]],
+    [[0.0, 0.0, 0.0], [0.25, 0.25, 0.25]],
 )
 BEGIN, END = "<!-- makers: begin -->", "<!-- makers: end -->"
 
@@ -87,7 +87,7 @@ def _all_seeded(maker: Any) -> bool:
 
 def test_nested_makers_are_reached_and_the_original_is_untouched() -> None:
     maker = ElasticMaker()
-    seeded = seed_vasp(maker, SOURCE)
+    seeded: Any = seed_vasp(maker, SOURCE)
     assert _all_seeded(seeded.bulk_relax_maker.relax_maker1)
     assert _all_seeded(seeded.elastic_relax_maker)
     assert not isinstance(maker.elastic_relax_maker.input_set_generator, SeededInputGenerator)
@@ -98,7 +98,7 @@ def test_flows_and_the_makers_among_arguments_are_reached() -> None:
     vasp_jobs = [
         each for each in flow.jobs if isinstance(getattr(each, "maker", None), BaseVaspMaker)
     ]
-    makers = [each.maker for each in vasp_jobs]
+    makers: list[Any] = [getattr(each, "maker", None) for each in vasp_jobs]
     for each in flow.jobs:
         arguments = (
             []
@@ -138,7 +138,7 @@ def test_makers_in_lists_of_arguments_are_reached() -> None:
 
 
 def test_only_makers_of_a_name_are_changed() -> None:
-    seeded = seed_vasp(DoubleRelaxMaker(), SOURCE, name_filter="relax 2")
+    seeded: Any = seed_vasp(DoubleRelaxMaker(), SOURCE, name_filter="relax 2")
     names = [seeded.relax_maker1.name, seeded.relax_maker2.name]
     changed = [
         isinstance(each.input_set_generator, SeededInputGenerator)
@@ -148,7 +148,7 @@ def test_only_makers_of_a_name_are_changed() -> None:
 
 
 def test_power_ups_of_atomate2_take_effect_after_seeding() -> None:
-    maker = seed_vasp(DoubleRelaxMaker(), SOURCE)
+    maker: Any = seed_vasp(DoubleRelaxMaker(), SOURCE)
     maker = update_user_incar_settings(maker, {"ENCUT": 321})
     flow = update_user_kpoints_settings(maker.make(SILICON), {"reciprocal_density": 12})
     for each in flow.jobs:
@@ -161,7 +161,7 @@ def test_power_ups_of_atomate2_take_effect_after_seeding() -> None:
 
 def test_seeding_twice_leaves_the_second_source_and_one_audit() -> None:
     second = EarlierRunSource(("elsewhere",))
-    maker = seed_vasp(seed_vasp(StaticMaker(), SOURCE), second, store_path="store")
+    maker: Any = seed_vasp(seed_vasp(StaticMaker(), SOURCE), second, store_path="store")
     assert maker.input_set_generator.source == second
     audits = [v for v in maker.run_vasp_kwargs["validators"] if isinstance(v, SeedAuditor)]
     assert [audit.store_path for audit in audits] == ["store"]

@@ -40,7 +40,7 @@ SETTINGS = {"ENCUT": 150, "PREC": "Normal", "MAGMOM": {"Si": 0.6}, "KSPACING": N
 @pytest.fixture
 def silicon() -> Structure:
     lattice = Lattice([[0, 2.7, 2.7], [2.7, 0, 2.7], [2.7, 2.7, 0]])
-    return Structure(lattice, ["Si", "Si"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    return Structure(lattice, ["Si", "Si"], [[0.0, 0.0, 0.0], [0.25, 0.25, 0.25]])
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from atomate2.vasp.jobs.core import RelaxMaker, StaticMaker
 from pymatgen.core import Lattice, Structure
@@ -22,7 +24,7 @@ def test_the_job_is_the_one_of_atomate2_but_for_its_input_set(
 ) -> None:
     maker = seeded(source=SOURCE, store_path="store")
     maker.input_set_generator.user_incar_settings["ENCUT"] = 300
-    made = maker.make(SILICON, prev_dir="before")
+    made: Any = maker.make(SILICON, prev_dir="before")
     assert type(made.maker) is plain
     assert made.name == maker.name
     assert made.function_kwargs == {"prev_dir": "before"}
@@ -34,10 +36,11 @@ def test_the_job_is_the_one_of_atomate2_but_for_its_input_set(
 
 
 def test_without_a_source_nothing_is_seeded() -> None:
-    made = SeededStaticMaker().make(SILICON)
+    made: Any = SeededStaticMaker().make(SILICON)
     assert not isinstance(made.maker.input_set_generator, SeededInputGenerator)
 
 
 def test_makers_survive_json() -> None:
     maker = SeededRelaxMaker(source=SOURCE)
-    assert SeededRelaxMaker.from_dict(maker.as_dict()).source == SOURCE
+    again: Any = SeededRelaxMaker.from_dict(maker.as_dict())
+    assert again.source == SOURCE
