@@ -302,7 +302,7 @@ def _add_row(
     n_y, n_z = grid.sizes[1], grid.sizes[2]
     for p in range(N_Y):
         work.edge[p] = line.limit - line.square - work.y.flat_squares[a * N_Y + p]
-    rows_y, rows_z, edge, columns = work.flat_rows_y, work.rows_z, work.edge, work.z.flat_squares
+    rows, edge, columns = (work.flat_rows_y, work.rows_z), work.edge, work.z.flat_squares
     first_y, stride_z = a * work.rows_y.shape[1] * N_Y, work.rows_y.shape[1] * N_Z
     flat, z, in_tile = out.reshape(-1), _first_point(work, grid, 2), 0
     for b in range((work.high[2] - work.low[2] + N_Z - 1) // N_Z):
@@ -316,11 +316,11 @@ def _add_row(
             n, place, stride = work.ends[in_tile], (line.plane * n_y + y) * n_z + z, n_z
             if y + N_Y <= n_y and z + N_Z <= n_z:
                 where = (first_y, b * stride_z, n, place, stride, b * N_Z)
-                add_products(rows_y, rows_z, flat, edge, columns, where)
+                add_products(rows, flat, edge, columns, where)
             else:
                 work.tile[:] = 0.0
                 where = (first_y, b * stride_z, n, 0, N_Z, b * N_Z)
-                add_products(rows_y, rows_z, work.tile, edge, columns, where)
+                add_products(rows, work.tile, edge, columns, where)
                 _scatter_tile(out, work.tile, line.plane, (y, z), grid)
         z += N_Z
         while grid.wraps[2] and z >= n_z:

@@ -68,10 +68,9 @@ class _Writer:
         return self.builder.call(self._multiply_add, [a, b, c])
 
 
-def _add_products(  # noqa: PLR0913, PLR0917 - the compiler passes the first
-    typing: Any,  # noqa: ARG001
-    y: Any,
-    z: Any,
+def _add_products(
+    typing: Any,  # noqa: ARG001 - the compiler passes it
+    rows: Any,
     out: Any,
     limits: Any,
     squares: Any,
@@ -79,13 +78,16 @@ def _add_products(  # noqa: PLR0913, PLR0917 - the compiler passes the first
 ) -> Any:
     """Add sum over r < n of y[6 r + p] z[8 r + q] to out[p stride + q], inside an edge.
 
-    Something is added only where squares[q] is below limits[p]. All arrays are flat; `offsets` are
-    the beginnings of y and z, n, the beginning of out, stride, and the beginning of the squares.
+    `rows` are y and z. Something is added only where squares[q] is below limits[p]. All arrays are
+    flat; `offsets` are the beginnings of y and z, n, the beginning of out, stride, and the
+    beginning of the squares.
     """
-    signature = types.void(y, z, out, limits, squares, offsets)
+    signature = types.void(rows, out, limits, squares, offsets)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature.args, arguments)
+        kinds = [*signature.args[0].types, *signature.args[1:]]
+        given = [*cgutils.unpack_tuple(builder, arguments[0]), *arguments[1:]]
+        write = _Writer(context, builder, kinds, given)
         first_y, first_z, n, place, stride, first_square = write.offsets
         rows_y, rows_z = write.start(0, first_y), write.start(1, first_z)
         sums = [cgutils.alloca_once_value(builder, _ZERO) for _ in range(N_Y)]

@@ -12,7 +12,7 @@ from scdp_models.density.vector_code import N_Y, N_Z, add_products, set_polynomi
 def _products(
     y: np.ndarray, z: np.ndarray, out: np.ndarray, edge: tuple[np.ndarray, np.ndarray], n: int
 ) -> None:  # pragma: no cover - compiled
-    add_products(y, z, out, edge[0], edge[1], (0, N_Z, n, 3, 20, 2))
+    add_products((y, z), out, edge[0], edge[1], (0, N_Z, n, 3, 20, 2))
 
 
 @numba.njit
