@@ -152,7 +152,7 @@ def test_power_ups_of_atomate2_take_effect_after_seeding() -> None:
     maker = update_user_incar_settings(maker, {"ENCUT": 321})
     flow = update_user_kpoints_settings(maker.make(SILICON), {"reciprocal_density": 12})
     for each in flow.jobs:
-        generator = each.maker.input_set_generator  # type: ignore[union-attr]
+        generator = each.maker.input_set_generator
         assert isinstance(generator, SeededInputGenerator)
         assert generator.source == SOURCE
         assert generator.inner.user_incar_settings["ENCUT"] == 321

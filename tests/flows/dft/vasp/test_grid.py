@@ -10,7 +10,7 @@ from scdp_flows.errors import CalculationError
 SILICON = Structure(
     Lattice([[3.867422, 0, 0], [1.933711, 3.349287, 0], [0, -2.232856, 3.157737]]),
     ["Si", "Si"],
-    [[0, 0, 0], [0.75, 0.5, 0.75]],
+    [[0.0, 0.0, 0.0], [0.75, 0.5, 0.75]],
 )
 
 
