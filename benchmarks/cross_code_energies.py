@@ -138,7 +138,7 @@ def main() -> None:
         )
         if case.basis is not None:
             rows.append(
-                make_row(f"{case.name}: PySCF", pyscf, "Ha", reference=espresso, target="2e-3 Ha")
+                make_row(f"{case.name}: PySCF", pyscf, "Ha", reference=espresso, target="2e-4 Ha")
             )
     if len(cases) == len(CASES):
         write_results(NAME, rows)
