@@ -260,7 +260,7 @@ def ground_state(crystal: Crystal, zvals: np.ndarray, shape: tuple[int, ...]) ->
     lent = 0.1 if len(middle) else 0.0
     weights = np.full(len(middle), lent * zvals.sum() / max(len(middle), 1))
     atoms = spheres(crystal, zvals * (1 - lent), crystal.fractional, shape, 0.5)
-    return atoms + spheres(crystal, weights, middle, shape, 0.4)
+    return np.asarray(atoms + spheres(crystal, weights, middle, shape, 0.4))
 
 
 class UnusableError(Exception):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from monty.json import MontyEncoder
 from pymatgen.core import Molecule
@@ -42,7 +43,7 @@ _ON_GPU = {"train", "evaluate"}
 
 
 def _pipeline(folder: Path) -> Flow:
-    molecules = [Molecule(["H", "H"], [[0, 0, 0], [0, 0, length]]) for length in _LENGTHS]
+    molecules = [Molecule(["H", "H"], np.diag([0.0, 0.0, one])[1:]) for one in _LENGTHS]
     maker = PipelineMaker(
         label_maker=LabelFlowMaker(label_maker=LabelMaker(code=_CODE, n_processes=1)),
         train_maker=TrainFlowMaker(

@@ -16,6 +16,7 @@ from scdp_flows.io.vasp_run import VaspRun
 from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.base import Predictor  # noqa: TC001 - a field that is decoded
 from scdp_flows.predictors.rendering import render_like
+from scdp_flows.predictors.stored import stored_density
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -162,8 +163,6 @@ class StoredSource(MSONable):
         ScdpFlowsError
             If there is none, its model is of another kind, or occupancies are missing.
         """
-        from scdp_models.density.orbital import OrbitalDensity
-
         wanted = {"structure_hash": structure_hash(inputs.structure)}
         if self.predictor is not None:
             wanted["predictor"] = self.predictor
@@ -178,5 +177,5 @@ class StoredSource(MSONable):
             if doc.model_id is not None:
                 kind = DensityKind.from_dict(stores.models.get(doc.model_id).kind)
                 kind.check_compatible(kind_of(inputs))
-            density = OrbitalDensity.from_arrays(stores.blobs.get_arrays(doc.blob))
+            density = stored_density(doc, stores.blobs)
         return _rendered(density, inputs, shape, self.library)

@@ -39,7 +39,7 @@ class _Peak(TorchDispatchMode):
     """Counts the bytes of all tensors that live."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live: dict[int, int] = {}
         self.peak = 0
 
