@@ -1,13 +1,14 @@
 """Measure what pw.x saves when it starts from a predicted density, all costs included.
 
-Labels rattled and strained 8-atom cells of silicon (one k-point, so that it is quick) with the
-norm-conserving PBE pseudopotential of Debian's quantum-espresso-data, trains the compact network on
-them for some minutes, and converges unseen cells from the program's own start, superposed atoms,
-the prediction, the best fit in the basis of the network, and the converged density. The store is
-kept: the script goes on where it was stopped. With ``--quick``: 2-atom cells, no network, under a
-minute.
+Labels rattled and strained cells of silicon of 8, 16 and 32 atoms, at equal density of k-points,
+with the norm-conserving PBE pseudopotential of Debian's quantum-espresso-data, trains the compact
+network on them, and converges unseen cells from the program's own start, superposed atoms, the
+prediction, the best fit in the basis of the network, and the converged density. The store is kept:
+the script goes on where it was stopped. With ``--large`` also a cell of 64 atoms, which takes some
+minutes for each start; with ``--quick``: 2-atom cells, no network, under a minute.
 
-Usage: python benchmarks/seeding_espresso.py [--store FOLDER] [--seconds TRAINING] [--quick]
+Usage: python benchmarks/seeding_espresso.py [--store FOLDER] [--seconds TRAINING]
+[--large | --quick]
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jobflow import run_locally
@@ -36,15 +37,44 @@ from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.stores.factory import job_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobflow import Job
+    from results_file import Row
 
     from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 
 NAME = "seeding_espresso"
-N_TRAIN, N_TEST = 24, 4
-SETTINGS: dict[str, Any] = {"ecutwfc_ry": 24.0, "kpoints": (1, 1, 1), "kshift": (1, 1, 1)}
 LABEL_THRESHOLD_RY = 1e-7
-TRAINING = {"n_steps": 700, "steps_per_round": 50, "threads": 1}
+TRAINING = {"n_steps": 4000, "steps_per_round": 50, "threads": 1}
+TARGETS = {
+    "8 atoms": {"iterations": "-40 %", "CPU": "-15 %"},
+    "64 atoms": {"iterations": "-30 %"},
+}
+ALONG = ((2, 1, 1), (1, 2, 1), (1, 1, 2))
+ACROSS = ((2, 2, 1), (1, 2, 2), (2, 1, 2))
+
+
+class Cell(NamedTuple):
+    """A crystal, and how many conventional cells it has along each vector."""
+
+    structure: Structure
+    repeats: tuple[int, int, int]
+
+    def code(self, **changes: Any) -> EspressoCode:
+        """Return the code with the k-points that fit the cell."""
+        nx, ny, nz = (2 // n for n in self.repeats)
+        settings = EspressoSettings(
+            {"Si": "Si.pbe-rrkj.UPF"}, ecutwfc_ry=24.0, kpoints=(nx, ny, nz), kshift=(1, 1, 1)
+        )
+        return EspressoCode(replace(settings, **changes))
+
+
+def cells(seed: int, repeats: Sequence[tuple[int, int, int]]) -> list[Cell]:
+    """Return rattled cells of several sizes."""
+    generator = np.random.default_rng(seed)
+    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    return [Cell(rattled(crystal * one, generator), one) for one in repeats]
 
 
 def rattled(structure: Structure, generator: np.random.Generator) -> Structure:
@@ -60,12 +90,6 @@ def rattled(structure: Structure, generator: np.random.Generator) -> Structure:
     )
 
 
-def silicon(*, conventional: bool) -> Structure:
-    """Return the perfect crystal."""
-    primitive = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
-    return primitive if conventional else primitive.get_primitive_structure()
-
-
 class Pipeline:
     """Label, train and predict in one store.
 
@@ -73,14 +97,12 @@ class Pipeline:
     ----------
     folder
         Of the store.
-    code
-        How labels are computed.
     n_processes
         Crystals computed at a time.
     """
 
-    def __init__(self, folder: Path, code: EspressoCode, n_processes: int) -> None:
-        self.folder, self.code = folder, code
+    def __init__(self, folder: Path, n_processes: int) -> None:
+        self.folder = folder
         self.common: dict[str, Any] = {"store_path": str(folder), "n_processes": n_processes}
         self.job_store = job_store(folder)
 
@@ -89,15 +111,19 @@ class Pipeline:
         responses = run_locally(job, store=self.job_store, ensure_success=True, log=False)
         return responses[job.uuid][1].output
 
-    def label(self, structures: list[Structure]) -> list[str]:
+    def label(self, cells: list[Cell]) -> list[str]:
         """Return the identifiers of the labels."""
-        maker = LabelMaker(code=self.code, basis="crystal", **self.common)
-        return list(self.execute(maker.make(structures)).density_ids)
+        ids = []
+        for cell in cells:
+            code = cell.code(conv_thr_ry=LABEL_THRESHOLD_RY)
+            maker = LabelMaker(code=code, basis="crystal", **self.common)
+            ids += self.execute(maker.make([cell.structure])).density_ids
+        return ids
 
-    def train(self, ids: list[str], seconds: float) -> ScdpPredictor:
+    def train(self, ids: list[str], seconds: int) -> ScdpPredictor:
         """Train on labels and return the predictor."""
         maker = BuildDatasetMaker(
-            dataset_name=NAME, split=SplitRule(validation=0.08), **self.common
+            dataset_name=NAME, split=SplitRule(validation=0.06), **self.common
         )
         dataset = self.execute(maker.make(ids, test_ids=[]))
         train = TrainMaker(
@@ -110,46 +136,76 @@ class Pipeline:
         return ScdpPredictor(model.model_id, store_path=str(self.folder), name="predicted")
 
     def compare(
-        self, ids: list[str], code: EspressoCode, predictor: ScdpPredictor | None
+        self, name: str, cells: list[Cell], predictor: ScdpPredictor | None, *, fit: bool = True
     ) -> SeedingBenchmarkDoc:
-        """Compare the starts of labelled structures."""
+        """Compare the starts of cells of one size; `fit` needs their labels."""
+        code = cells[0].code()
         maker = SeedingBenchmarkMaker(
-            name="silicon, rattled",
-            seed_maker=SeedMaker(code=code, fit_start=True, **self.common),
+            name=f"silicon, {name}",
+            seed_maker=SeedMaker(code=code, fit_start=fit, **self.common),
             report_maker=None,
         )
-        flow = maker.make(density_ids=ids, predictors=() if predictor is None else predictor)
+        structures = [cell.structure for cell in cells]
+        given: dict[str, Any] = {"predictors": () if predictor is None else predictor}
+        if fit:
+            flow = maker.make(density_ids=self.label(cells), **given)
+        else:
+            flow = maker.make(structures, **given)
         run_locally(flow, store=self.job_store, ensure_success=True, log=False)
         doc: SeedingBenchmarkDoc = find_and_resolve_references(flow.output, self.job_store)
+        print_table(doc)
         return doc
+
+
+def measure_quickly(processes: int) -> None:
+    """Compare the starts of two small cells, without a network."""
+    generator = np.random.default_rng(0)
+    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    primitive = crystal.get_primitive_structure()
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Path(folder), processes)
+        two = [Cell(rattled(primitive, generator), (2, 2, 2)) for _ in range(2)]
+        pipeline.compare("2 atoms", two, None)
+
+
+def measure(folder: Path, seconds: int, processes: int, *, large: bool) -> list[Row]:
+    """Label, train and compare; return the rows of the results."""
+    pipeline = Pipeline(folder, processes)
+    small, middle = cells(0, [(1, 1, 1)] * 38), cells(1, ALONG * 4)
+    long = [one for one in ALONG for _ in range(5)]
+    wide = [one for one in ACROSS for _ in range(2)]
+    sorted_middle = [middle[3 * n + axis] for axis in range(3) for n in range(4)]
+    seen = [*small[:32], *sorted_middle[:10], *cells(5, [*long, *wide])]
+    predictor = pipeline.train(pipeline.label(seen), seconds)
+    docs = {
+        "8 atoms": pipeline.compare("8 atoms", small[32:], predictor),
+        "16 atoms": pipeline.compare("16 atoms", sorted_middle[10:], predictor),
+    }
+    if large:
+        docs["64 atoms"] = pipeline.compare("64 atoms", cells(2, [(2, 2, 2)]), predictor, fit=False)
+    return [
+        row
+        for name, doc in docs.items()
+        for row in rows_of(
+            doc, prefix=f"{name}, ", builds="h_psi calls", targets=TARGETS.get(name, {})
+        )
+    ]
 
 
 def main() -> None:
     """Run all steps and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, default=Path("espresso_store"))
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seconds", type=int, default=2400)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    settings = EspressoSettings({"Si": "Si.pbe-rrkj.UPF"}, **SETTINGS)
-    code = EspressoCode(replace(settings, conv_thr_ry=LABEL_THRESHOLD_RY))
-    crystal = silicon(conventional=not arguments.quick)
-    generator = np.random.default_rng(0)
-    count = 2 if arguments.quick else N_TRAIN + N_TEST
-    structures = [rattled(crystal, generator) for _ in range(count)]
-    n_train = 0 if arguments.quick else N_TRAIN
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch) if arguments.quick else arguments.store
-        pipeline = Pipeline(folder, code, arguments.processes)
-        ids = pipeline.label(structures)
-        predictor = None
-        if not arguments.quick:
-            predictor = pipeline.train(ids[:n_train], arguments.seconds)
-        doc = pipeline.compare(ids[n_train:], EspressoCode(settings), predictor)
-    print_table(doc)
-    if not arguments.quick:
-        write_results(NAME, rows_of(doc, builds="h_psi calls"))
+    if arguments.quick:
+        measure_quickly(arguments.processes)
+        return
+    rows = measure(arguments.store, arguments.seconds, arguments.processes, large=arguments.large)
+    write_results(NAME, rows)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from scdp_flows.errors import DatasetError
 from scdp_flows.jobs.duplicates import Duplicates, find_duplicates
 from scdp_flows.jobs.groups import group_of
 from scdp_flows.jobs.split_files import read_split_file
+from scdp_flows.jobs.splits import cover_elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,25 +154,28 @@ def divide(
     DatasetError
         If the query finds nothing.
     """
-    pairs: list[tuple[str, str]] = []
+    groups: dict[str, str] = {}
+    elements: dict[str, frozenset[int]] = {}
     listed: set[str] = set()
     for doc in select(stores.densities, criteria, exclude):
-        pairs.append((doc.density_id, group_of(doc, rule.by)))
+        groups[doc.density_id] = group_of(doc, rule.by)
+        elements[doc.density_id] = frozenset(doc.numbers)
         if rule.test_tag in doc.tags:
             listed.add(doc.density_id)
-    if not pairs:
+    if not groups:
         raise DatasetError(
             f"the query {dict(criteria or {})} finds no density to divide; correct it, or ingest "
             "or label structures first"
         )
-    places = rule.divide(pairs, None if rule.test_tag is None else listed)
+    divided = rule.divide(groups.items(), None if rule.test_tag is None else listed)
+    places = cover_elements(divided, groups, elements)
     return stores.curation.put_split(
         parts_of(places),
         name=name,
         method=rule.by,
         parameters={k: v for k, v in rule.as_dict().items() if not k.startswith("@")},
         query=_query(criteria, exclude),
-        n_groups=len({group for _, group in pairs}),
+        n_groups=len(set(groups.values())),
     )
 
 
