@@ -76,6 +76,7 @@ with new_figure(7, 3.5) as figure:
         axes.plot([step.iterations for step in steps], marker="o", label=policy)
     axes.legend(frameon=False)
     decorate(axes, "Starts along a relaxation", x="geometry", y="SCF cycles")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     picture = to_png(figure)
 Image(picture)
 
