@@ -26,12 +26,22 @@ from scdp_flows.dft.base import (
     SpinDensities,
 )
 from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.flows.active_learning import ActiveLearningMaker
+from scdp_flows.flows.ensemble import EnsembleTrainMaker
+from scdp_flows.flows.label import LabelFlowMaker
 from scdp_flows.io.structures import (
     as_arrays,
     check_closed_shell,
     check_structure,
     molecule_box,
 )
+from scdp_flows.jobs.build_dataset import BuildDatasetMaker
+from scdp_flows.jobs.campaign import BeginCampaignMaker, NextRoundMaker
+from scdp_flows.jobs.evaluate import EvaluateMaker
+from scdp_flows.jobs.label import LabelMaker
+from scdp_flows.jobs.select import SelectMaker
+from scdp_flows.jobs.splits import SplitRule
+from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.kind import DensityKind
 
 if TYPE_CHECKING:
@@ -281,3 +291,30 @@ def put_density() -> Callable[..., Any]:
         return stored
 
     return put
+
+
+@pytest.fixture
+def campaign_maker(gaussian_code: GaussianCode, tmp_path: Path) -> ActiveLearningMaker:
+    """Make a campaign of two rounds with very small networks."""
+    network = {"n_layers": 1, "n_channels": 4, "lmax": 1, "n_radial": 4, "radial_hidden": 8}
+    training = {"n_steps": 4, "steps_per_round": 4, "batch_size": 2, "warmup_steps": 1}
+    return ActiveLearningMaker(
+        label_maker=LabelFlowMaker(label_maker=LabelMaker(code=gaussian_code, n_processes=1)),
+        begin_maker=BeginCampaignMaker(n_first=3),
+        dataset_maker=BuildDatasetMaker(split=SplitRule(validation=0.2), n_processes=1),
+        ensemble_maker=EnsembleTrainMaker(
+            n_models=2,
+            train_maker=TrainMaker(network=network, training=training),
+            evaluate_maker=EvaluateMaker(n_processes=1),
+        ),
+        select_maker=SelectMaker(n_structures=2),
+        next_maker=NextRoundMaker(max_labels=5),
+        store_path=str(tmp_path / "store"),
+    )
+
+
+@pytest.fixture
+def hydrogens() -> list[Molecule]:
+    """Give hydrogen molecules of many lengths."""
+    lengths = np.linspace(0.6, 1.0, 9)
+    return [Molecule(["H", "H"], [[0, 0, 0], [0, 0, length]]) for length in lengths]
