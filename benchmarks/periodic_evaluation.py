@@ -4,7 +4,7 @@ Run ``OMP_NUM_THREADS=1 python benchmarks/periodic_evaluation.py [--quick]``. Mg
 cell and a triclinic cell, 48 x 48 x 48 points. The published algorithm lists all pairs of a point
 and every image in ceil(5 Å / height) cells around before it cuts at 5 Å; it is timed on a random
 part of the points and scaled up. Ours as it comes, without cut-off, chooses waves, which hold all
-images: that is the row with the target. Asked for the cut-off it sums the same pairs by tables.
+images. Asked for the cut-off it sums the same pairs by tables.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def measure(name: str, n_points: int, repeats: int) -> list[Row]:
         ),
         make_row(f"{name}: waves, all images", whole, "CPU s", reference=pairwise),
         make_row(f"{name}: largest error of waves", error, "e/Å^3", target="at most 1e-6"),
-        make_row(f"{name}: CPU time ratio, tables, 5 Å", pairwise / cut, ""),
+        make_row(f"{name}: CPU time ratio, tables, 5 Å", pairwise / cut, "", target="at least 100"),
         make_row(f"{name}: distance, tables, 5 Å", distance, "relative L2", target="at most 1e-5"),
     ]
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from monty.json import MSONable
 
 from scdp_flows.errors import SettingsError
 
-__all__ = ["Resources"]
+__all__ = ["WORKS", "Resources", "Work"]
+
+Work = Literal["light", "dft", "training", "prediction"]
+"""Bookkeeping on one core; DFT on many; training; prediction of many structures."""
+
+WORKS: tuple[Work, ...] = get_args(Work)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Job, Maker
 
+from scdp_flows.errors import SettingsError
 from scdp_flows.flows.ensemble import EnsembleTrainMaker
 from scdp_flows.flows.label import LabelFlowMaker
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
@@ -77,7 +78,11 @@ class ActiveLearningMaker(Maker):
         ------
         DatasetError
             If there are no test structures.
+        SettingsError
+            If the ensemble would not be evaluated.
         """
+        if self.ensemble_maker.evaluate_maker is None:
+            raise SettingsError("ensemble_maker has no evaluate_maker; give it one")
         labels = self._labels().make(test_structures)
         begin = self.begin_maker.in_store(self.store_path).make(
             self, list(pool), labels.output.density_ids

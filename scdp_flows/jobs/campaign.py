@@ -75,7 +75,6 @@ class BeginCampaignMaker(StepMaker):
             reference = put_pool(pool, stores.blobs)
         campaign = Campaign(
             pool=reference,
-            n_pool=len(pool),
             test_ids=list(test_ids),
             tag=f"{self.tag} {reference.key[:8]} {uuid4().hex[:8]}",
             chosen=chosen.tolist(),

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from jobflow import job
 
-from scdp_flows.errors import ScdpFlowsError, StoreError
+from scdp_flows.errors import ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.jobs.base import StepMaker
+from scdp_flows.resources import WORKS, Work
 from scdp_flows.schemas.doctor import Check, Examination
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class DoctorMaker(StepMaker):
     """
 
     name: str = "doctor"
-    work: str = "light"
+    work: Work = "light"
     """Kind of work that the machine shall do; it is written into the answer."""
     gpus: int = 0
     """Accelerators that must be there."""
@@ -44,6 +45,12 @@ class DoctorMaker(StepMaker):
     """Programs that must be found, such as ``"pw.x"``."""
     modules: list[str] = field(default_factory=list)
     """Python modules that must be importable, such as ``"pyscf"``."""
+
+    def __post_init__(self) -> None:
+        """Check the kind of work."""
+        super().__post_init__()
+        if self.work not in WORKS:
+            raise SettingsError(f"work is {self.work!r}; expected one of {', '.join(WORKS)}")
 
     @job(output_schema=Examination)
     def make(self) -> Examination:

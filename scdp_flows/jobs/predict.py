@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from scdp_flows.stores.factory import Stores
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["PredictMaker", "merge_predictions", "store_prediction"]
+__all__ = ["PredictMaker", "merge_predictions", "predict_each", "store_prediction"]
 
 _BATCH = 32
 
@@ -102,7 +102,7 @@ class PredictMaker(StepMaker):
         errors: dict[int, ScdpFlowsError] = {}
         with self.open_stores() as stores:
             context = _Context(stores, chosen, chosen.model_id(), chosen.atoms())
-            found = _predict_each(chosen, structures, errors)
+            found = predict_each(chosen, structures, errors)
             for index, predicted in track(found, "predict", total=len(structures)):
                 rows.append(self._keep(predicted, structures[index], names[index], context))
         if not rows:
@@ -204,12 +204,22 @@ def merge_predictions(batches: Sequence[PredictionOutput]) -> PredictionOutput:
     return PredictionOutput(rows=[row for batch in batches for row in batch.rows], failed=failed)
 
 
-def _predict_each(
+def predict_each(
     predictor: Predictor,
     structures: Sequence[AtomicStructure],
     errors: dict[int, ScdpFlowsError],
 ) -> Iterator[tuple[int, Predicted]]:
-    """Yield position and prediction of each structure; what fails is added to the errors."""
+    """Yield position and prediction of each structure, in batches.
+
+    Parameters
+    ----------
+    predictor
+        Who predicts.
+    structures
+        What to predict.
+    errors
+        Position → reason: what fails is added.
+    """
     for start in range(0, len(structures), _BATCH):
         batch = structures[start : start + _BATCH]
         try:

@@ -12,6 +12,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError
 from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.predict import predict_each
 from scdp_flows.progress import track
 from scdp_flows.schemas.active_learning import Selection
 
@@ -130,20 +131,16 @@ def _uncertainties(
     candidates: dict[int, AtomicStructure], predictor: Predictor
 ) -> tuple[dict[int, float], int]:
     """Return the uncertainty of each candidate, and how many cannot be predicted."""
+    places, errors = list(candidates), dict[int, ScdpFlowsError]()
+    predictions = predict_each(predictor, list(candidates.values()), errors)
     found: dict[int, float] = {}
-    n_refused = 0
-    for index, structure in track(candidates.items(), "predict pool", total=len(candidates)):
-        try:
-            predicted = next(iter(predictor.predict_many([structure])))
-        except ScdpFlowsError:
-            n_refused += 1
-            continue
+    for number, predicted in track(predictions, "predict pool", total=len(candidates)):
         if predicted.uncertainty_ha_per_atom is None:
             raise SettingsError(
                 f"predictor {predictor.name!r} gives no uncertainty; give an ensemble of at least "
                 "two models"
             )
-        found[index] = predicted.uncertainty_ha_per_atom
+        found[places[number]] = predicted.uncertainty_ha_per_atom
     if not found:
-        raise DatasetError(f"none of the {n_refused} structures left can be predicted")
-    return found, n_refused
+        raise DatasetError(f"none of the {len(errors)} structures left can be predicted")
+    return found, len(errors)

@@ -41,7 +41,6 @@ class Campaign(ScdpPart):
     """Say where a campaign stands; it is handed from round to round."""
 
     pool: BlobReference = Field(description="The structures to choose from.")
-    n_pool: int = Field(ge=1, description="Their number.")
     test_ids: list[str] = Field(description="Labels that models are judged by.")
     tag: str = Field(description="Tag of the labels of this campaign.")
     rounds: list[LearningRound] = Field(default_factory=list, description="What is done.")

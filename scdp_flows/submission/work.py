@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
+
+from scdp_flows.jobs.doctor import DoctorMaker
+from scdp_flows.resources import WORKS, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -12,11 +15,6 @@ if TYPE_CHECKING:
     from jobflow import Job
 
 __all__ = ["WORKS", "Work", "makers_of", "work_of"]
-
-Work = Literal["light", "dft", "training", "prediction"]
-"""Bookkeeping on one core; DFT on many; training; prediction of many structures."""
-
-WORKS: tuple[Work, ...] = get_args(Work)
 
 _MAKERS: Mapping[str, Work] = MappingProxyType(
     {
@@ -57,6 +55,8 @@ def work_of(job: Job) -> Work:
     packages that ours are put into.
     """
     maker = job.maker
+    if isinstance(maker, DoctorMaker):  # it goes wherever it is sent
+        return maker.work
     for kind in () if maker is None else type(maker).__mro__:
         known = _MAKERS.get(f"{kind.__module__}:{kind.__qualname__}")
         if known is not None:

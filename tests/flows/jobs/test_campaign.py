@@ -48,6 +48,14 @@ def test_an_unknown_metric_is_named(
         _run(odd, hydrogens, run_flow)
 
 
+def test_a_campaign_without_evaluation_is_refused(
+    campaign_maker: ActiveLearningMaker, hydrogens: list[Molecule]
+) -> None:
+    blind = replace(campaign_maker.ensemble_maker, evaluate_maker=None)
+    with pytest.raises(SettingsError, match="no evaluate_maker"):
+        replace(campaign_maker, ensemble_maker=blind).make(hydrogens[1:], hydrogens[:1])
+
+
 def test_a_pool_smaller_than_the_first_round_is_refused(
     campaign_maker: ActiveLearningMaker, hydrogens: list[Molecule], run_flow: Any
 ) -> None:

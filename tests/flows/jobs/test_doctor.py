@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.schemas.doctor import Examination
 from scdp_flows.stores.blobs import BlobStore
@@ -41,6 +42,12 @@ def test_what_is_missing_is_named(maker: DoctorMaker, run_flow: Any) -> None:
     assert set(told) == {"torch", "no-such-program", "no_such_module"}
     assert "expected 99" in told["torch"]
     assert "not on the PATH" in told["no-such-program"]
+
+
+def test_an_unknown_kind_of_work_is_refused() -> None:
+    odd: Any = "odd"
+    with pytest.raises(SettingsError, match="work is 'odd'; expected one of light, dft"):
+        DoctorMaker(work=odd)
 
 
 def test_a_store_that_changes_blobs_is_found(

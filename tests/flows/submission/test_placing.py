@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from jobflow import Flow, Job, JobStore, Maker, Response, job
-from jobflow.core.job import pass_manager_config
+from jobflow import CURRENT_JOB, Flow, Job, JobStore, Maker, Response, job
 from maggma.stores import MemoryStore
 from monty.json import MontyDecoder, MontyEncoder
 
 from scdp_flows.dft.pyscf import PyscfCode
+from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.jobs.label import LabelMaker
 from scdp_flows.jobs.report import ReportMaker
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
 from scdp_flows.submission.placing import place
+from scdp_flows.submission.work import WORKS
 
 FIREWORKS = Cluster.parse(TEMPLATE.replace("engine: remote ", "engine: fireworks "))
 
@@ -73,11 +74,19 @@ def test_children_get_places_of_their_own(stored: bool) -> None:
 def test_a_continuation_of_training_stays_on_its_gpu() -> None:
     one = TrainMaker().make("d")
     place(one, FIREWORKS)
-    following = TrainMaker().make("d")
-    for update in one.config_updates:
-        following.update_config(**update, dynamic=True)
-    pass_manager_config(following, one.config.manager_config)
+    CURRENT_JOB.job = one
+    following: Any = TrainMaker()._continuation("d", None)
+    CURRENT_JOB.reset()
     assert _category(following) == "gpu"
+    # jobflow gives this to the jobs that a job makes.
+    assert one.config.response_manager_config == following.config.manager_config
+
+
+def test_each_kind_of_worker_is_examined_by_itself() -> None:
+    doctors: Any = [DoctorMaker(work=work).make() for work in WORKS]
+    place(Flow(doctors), FIREWORKS)
+    expected = [FIREWORKS.work[work].worker for work in WORKS]
+    assert [_category(one) for one in doctors] == expected
 
 
 def test_here_nothing_is_said() -> None:

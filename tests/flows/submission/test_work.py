@@ -12,6 +12,7 @@ from jobflow import job
 import scdp_flows.jobs
 from scdp_flows.dft.pyscf import PyscfCode
 from scdp_flows.jobs.base import StepMaker
+from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.jobs.label import LabelMaker
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.submission.work import WORKS, makers_of, work_of
@@ -44,6 +45,11 @@ def test_a_subclass_does_the_work_of_its_parent() -> None:
 
     assert work_of(Mine().make("dataset")) == "training"
     assert work_of(LabelMaker(code=PyscfCode()).make([])) == "dft"
+
+
+def test_workers_are_examined_where_they_are() -> None:
+    for work in WORKS:
+        assert work_of(DoctorMaker(work=work).make()) == work
 
 
 @job
