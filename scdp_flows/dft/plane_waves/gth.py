@@ -47,8 +47,8 @@ def gth_text(symbol: str, name: str = "gth-pbe") -> str:
     projectors = projectors or [[radius, 1, [[0.0]]]]
     lines = [
         f"{name} {symbol} q{n_electrons}",
-        f"{Element(symbol).Z} {n_electrons} 0  zatom zion pspdat",
-        f"10 {functional} {len(projectors) - 1} 0 2001 0  pspcod pspxc lmax lloc mmax r2well",
+        f"{Element(symbol).Z} {n_electrons} 0  zatom,zion,pspdat",
+        f"10 {functional} {len(projectors) - 1} 0 2001 0  pspcod,pspxc,lmax,lloc,mmax,r2well",
         " ".join(map(str, [radius, len(local), *local])),
         str(len(projectors)),
     ]

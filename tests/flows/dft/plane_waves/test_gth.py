@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.mark.requires("pyscf")
 def test_rows_of_the_triangle_and_of_spin_orbit_coupling() -> None:
     lines = gth_text("Si").splitlines()
-    assert lines[:2] == ["gth-pbe Si q4", "14 4 0  zatom zion pspdat"]
+    assert lines[:2] == ["gth-pbe Si q4", "14 4 0  zatom,zion,pspdat"]
     assert lines[3:] == [
         "0.44 1 -6.26928833",
         "2",
