@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import re
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -12,12 +14,16 @@ from scdp_flows.errors import SettingsError
 
 __all__ = ["TimeLimit", "find_time_limit"]
 
+_LOGGER = logging.getLogger(__name__)
 _LARGEST_MARGIN_S = 300.0
 _MARGIN_FRACTION = 0.1
 # Custodian's own handlers keep the start of a batch job here, in this form.
 _START_VARIABLE = "CUSTODIAN_WALLTIME_START"
 _START_FORMAT = "%a %b %d %H:%M:%S %Z %Y"
 _ENDLESS = ("UNLIMITED", "INFINITE", "NOT_SET")
+# The time a job of Slurm has run, and what is left; durations, which need no time zone.
+_ASK_SLURM = ("squeue", "--noheader", "--format=%M %L", "--jobs")
+_ASK_PATIENCE_S = 30.0
 _SLURM_TIME = re.compile(
     r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?"
 )
@@ -60,7 +66,8 @@ def find_time_limit(wall_time_s: float | None = None) -> TimeLimit | None:
         Its run time from now on, s. None asks the batch system: ``SLURM_JOB_END_TIME``, else
         ``SBATCH_TIMELIMIT`` or ``PBS_WALLTIME`` counted from ``SLURM_JOB_START_TIME`` or, where
         that is not set, from the first call in the batch job. That moment is kept in
-        ``CUSTODIAN_WALLTIME_START``, as custodian's own handlers do.
+        ``CUSTODIAN_WALLTIME_START``, as custodian's own handlers do. Inside a job of Slurm that
+        sets none of them (before version 23), ``squeue`` is asked.
 
     Raises
     ------
@@ -75,7 +82,8 @@ def find_time_limit(wall_time_s: float | None = None) -> TimeLimit | None:
         return TimeLimit(_batch_start(), _number("SLURM_JOB_END_TIME", end))
     seconds = _batch_seconds()
     if seconds is None:
-        return None
+        number = os.environ.get("SLURM_JOB_ID")
+        return None if number is None else _asked(number)
     start = _batch_start()
     return TimeLimit(start, start + seconds)
 
@@ -87,6 +95,31 @@ def _batch_seconds() -> float | None:
     if limit := os.environ.get("PBS_WALLTIME"):
         return _number("PBS_WALLTIME", limit)
     return None
+
+
+def _asked(number: str) -> TimeLimit | None:
+    """Return what Slurm answers about a job; None if it has no limit, or there is no answer."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the number is one word
+            [*_ASK_SLURM, number],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_ASK_PATIENCE_S,
+        )
+        used, left = done.stdout.split()
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        _LOGGER.warning(
+            "Slurm does not say when job %s ends (%s); give wall_time_s, or training may be killed "
+            "before it has saved its state",
+            number,
+            error,
+        )
+        return None
+    if left.upper() in _ENDLESS:
+        return None
+    now = time.time()
+    return TimeLimit(now - _slurm_seconds(used, "squeue"), now + _slurm_seconds(left, "squeue"))
 
 
 def _batch_start() -> float:
@@ -105,13 +138,13 @@ def _batch_start() -> float:
         ) from error
 
 
-def _slurm_seconds(limit: str) -> float:
+def _slurm_seconds(limit: str, source: str = "SBATCH_TIMELIMIT") -> float:
     """Read minutes, minutes:seconds, hours:minutes:seconds, or days-hours[:minutes[:seconds]]."""
     found = _SLURM_TIME.fullmatch(limit.strip())
     if found is None:
         raise SettingsError(
-            f"SBATCH_TIMELIMIT is {limit!r}, expected minutes, hours:minutes:seconds or "
-            "days-hours; correct or unset it"
+            f"{source} is {limit!r}, expected minutes, hours:minutes:seconds or days-hours; "
+            "correct or unset it, or give wall_time_s"
         )
     parts = [int(part) for part in found.group("first", "second", "third") if part is not None]
     if found.group("days") is not None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.wall_time import TimeLimit, find_time_limit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _VARIABLES = (
     "SLURM_JOB_END_TIME",
@@ -16,6 +20,7 @@ _VARIABLES = (
     "SBATCH_TIMELIMIT",
     "PBS_WALLTIME",
     "CUSTODIAN_WALLTIME_START",
+    "SLURM_JOB_ID",
 )
 
 
@@ -66,6 +71,32 @@ def test_slurms_end_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_time_limit() == TimeLimit(1000, 2000)
     assert TimeLimit(1000, 2000).stop_at == 1900
     assert TimeLimit(1000, 2000).too_late
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("1:05 8:55", (65, 535)), ("1-00:00:00 0:30", (86400, 30)), ("1:05 UNLIMITED", None)],
+)
+def test_older_slurms_are_asked(
+    answer: str, expected: tuple[int, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f'#!/bin/sh\ntest "$3 $4" = "--jobs 17" && echo "{answer}"\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    limit = find_time_limit()
+    found = None if limit is None else (time.time() - limit.start, limit.end - time.time())
+    assert found == (None if expected is None else pytest.approx(expected, abs=5))
+
+
+def test_a_slurm_that_does_not_answer_sets_no_limit(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert find_time_limit() is None
+    assert "does not say when job 17 ends" in caplog.text
 
 
 def test_the_start_is_kept_for_later_jobs_of_the_batch_job(
