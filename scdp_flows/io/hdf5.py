@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scdp_flows.errors import DensityError, DensityFormatError
-from scdp_flows.io.hdf5_heap import heap_problem
+from scdp_flows.io.hdf5_heap import attribute_problem, heap_problem
 from scdp_flows.io.reading import COPY_ANEW, format_errors, read_bytes
 
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ class Hdf5File:
             If there is none or it is no text.
         """
         found = self._dataset(name)
-        if found.dtype.kind == "O" and found.shape == ():
-            self._check_heaps(found.dtype, name)
+        if found.shape != () or found.dtype.kind not in "OS":
+            raise self.error(f"holds {found.dtype} {found.shape}, expected one text", field=name)
+        self._check_size(found.dtype.itemsize, name)
+        if found.dtype.kind == "O":
+            self._check_heaps(name)
             self._check_length(found.id.get_offset(), name)
-        value = found[()] if found.shape == () else None
+        value = found[()]
         if not isinstance(value, bytes):
             raise self.error(f"holds {type(value).__name__}, expected text", field=name)
         return value.decode("utf-8", errors="replace")
@@ -91,7 +94,15 @@ class Hdf5File:
         """Return an attribute, None if there is none."""
         if name not in self._root or key not in self._root[name].attrs:
             return None
-        self._check_heaps(self._root[name].attrs.get_id(key).dtype, f"{name}.{key}")
+        found, field = self._root[name].attrs.get_id(key), f"{name}.{key}"
+        count = int(np.prod(found.shape, dtype=object))
+        self._check_size(count * found.dtype.itemsize, field)
+        if found.dtype.hasobject:
+            self._check_heaps(field)
+            with self._content() as content:
+                problem = attribute_problem(content, key, count)
+            if problem is not None:
+                raise self.error(problem, field=field)
         return self._root[name].attrs[key]
 
     def names(self, name: str = "/") -> list[str]:
@@ -103,9 +114,14 @@ class Hdf5File:
         """Return an error that names a part of this file."""
         return DensityFormatError(message, file=self.file, field=field, fix=fix)
 
-    def _check_heaps(self, dtype: np.dtype[Any], name: str) -> None:
+    def _check_size(self, n_bytes: int, name: str) -> None:
+        """Refuse what is never packed and yet larger than the file, before memory is made."""
+        if n_bytes > self._size:
+            raise self.error(f"announces {n_bytes} bytes in a file of {self._size}", field=name)
+
+    def _check_heaps(self, name: str) -> None:
         """Refuse to read what lies in a damaged heap, which the library does forever."""
-        if self._heaps_are_sound or dtype.kind != "O":
+        if self._heaps_are_sound:
             return
         with self._content() as content:
             problem = heap_problem(content)
@@ -136,7 +152,8 @@ class Hdf5File:
 
     def _dataset(self, name: str) -> Any:
         found = self._root.get(name)
-        if not hasattr(found, "dtype"):
+        # A named type has a dtype as well, but no shape.
+        if not hasattr(found, "shape"):
             raise self.error(
                 f"is missing; the file holds {', '.join(self.names()) or 'nothing'}", field=name
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from typing import TYPE_CHECKING
 
 import h5py
@@ -22,7 +23,9 @@ def file(tmp_path: Path) -> Path:
     with h5py.File(tmp_path / "x.h5", "w") as root:
         root["a/b"] = np.arange(3)
         root["text"] = "words"
+        root["type"] = np.dtype("f8")
         root["a"].attrs["unit"] = 2.0
+        root["a"].attrs["names"] = ["one", "other"]
     return tmp_path / "x.h5"
 
 
@@ -39,10 +42,16 @@ def test_arrays_texts_and_attributes(file: Path, is_packed: bool) -> None:
     assert not holds(file, "c")
 
 
-@pytest.mark.parametrize("name", ["c", "a", "text"])
+@pytest.mark.parametrize("name", ["c", "a", "text", "type"])
 def test_what_is_no_array_is_named(file: Path, name: str) -> None:
     with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=f"x.h5, {name}"):
         opened.array(name)
+
+
+@pytest.mark.parametrize("name", ["c", "a", "a/b", "type"])
+def test_what_is_no_text_is_named(file: Path, name: str) -> None:
+    with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=f"x.h5, {name}"):
+        opened.text(name)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
@@ -65,3 +74,31 @@ def test_a_text_on_which_the_library_hangs(file: Path, place: int, why: str) -> 
     file.write_bytes(content)
     with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=rf"text: {why}"):
         opened.text("text")
+
+
+@pytest.mark.parametrize("element", [0, 1])
+def test_a_text_attribute_that_would_fill_the_memory(file: Path, element: int) -> None:
+    with open_hdf5(file) as opened:
+        assert list(opened.attribute("a", "names")) == ["one", "other"]
+    content = bytearray(file.read_bytes())
+    heap = content.index(b"GCOL").to_bytes(8, "little")
+    place = content.index(heap, content.index(b"names\0")) + 16 * element
+    content[place - 4 : place] = (2**31).to_bytes(4, "little")
+    file.write_bytes(content)
+    with (
+        open_hdf5(file) as opened,
+        pytest.raises(DensityFormatError, match=r"a\.names: byte .*214"),
+    ):
+        opened.attribute("a", "names")
+
+
+def test_texts_in_the_fields_of_a_type_are_not_read_from_a_damaged_heap(file: Path) -> None:
+    row = np.array([(1, "one")], [("number", "i4"), ("name", h5py.string_dtype())])
+    with h5py.File(file, "a") as root:
+        root["a"].attrs["row"] = row
+    content = bytearray(file.read_bytes())
+    for found in re.finditer(b"GCOL", bytes(content)):
+        content[found.start() + 8 : found.start() + 12] = b"\xff" * 4
+    file.write_bytes(content)
+    with open_hdf5(file) as opened, pytest.raises(DensityFormatError, match=r"a\.row: .*heap ends"):
+        opened.attribute("a", "row")
