@@ -1,4 +1,4 @@
-"""Relax molecules by a DFT code whose calculations start from densities, through atomate2."""
+"""Relax structures by a DFT code whose calculations start from densities, through atomate2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from atomate2.ase.jobs import AseRelaxMaker
 from atomate2.ase.schemas import AseTaskDoc
 from atomate2.ase.utils import AseRelaxer
 from jobflow import CURRENT_JOB, job
-from pymatgen.core import Molecule
+from pymatgen.core import Molecule, Structure
 
 from scdp_flows.errors import StructureError
 from scdp_flows.io.structures import structure_hash
@@ -21,13 +21,15 @@ from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
-    from atomate2.ase.schemas import AseMoleculeTaskDoc, AseResult
+    from atomate2.ase.schemas import AseMoleculeTaskDoc, AseResult, AseStructureTaskDoc
     from jobflow import Job
-    from pymatgen.core import Structure
 
+    from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
     from scdp_flows.predictors.base import Predictor
     from scdp_models.basis.shells import BasisSet
+
+    _Doc = AseMoleculeTaskDoc | AseStructureTaskDoc
 
 __all__ = ["RelaxMaker", "RelaxationCode"]
 
@@ -60,11 +62,13 @@ class RelaxationCode(Protocol):
 
 @dataclass(kw_only=True)
 class RelaxMaker(AseRelaxMaker):
-    """Make the job that relaxes molecules and records what each calculation started from.
+    """Make the job that relaxes structures and records what each calculation started from.
+
+    What can be relaxed is what the code computes: molecules or crystals, whose cell is kept.
 
     It is a Maker of atomate2, with all fields of ``AseRelaxMaker``, and its output is atomate2's
-    document (a list of them for a list of molecules). The record of the starts is stored beside the
-    reports, where it is found by the job's uuid.
+    document (a list of them for a list of structures). The record of the starts is stored beside
+    the reports, where it is found by the job's uuid.
     """
 
     name: str = "relax"
@@ -90,17 +94,17 @@ class RelaxMaker(AseRelaxMaker):
     @job(data=["trajectory"])  # the same additional store as all of atomate2's ASE jobs
     def make(
         self,
-        mol_or_struct: Molecule | list[Molecule],
+        mol_or_struct: AtomicStructure | list[AtomicStructure],
         prev_dir: str | Path | None = None,
         *,
         predictor: Predictor | None = None,
-    ) -> AseMoleculeTaskDoc | list[AseMoleculeTaskDoc]:
-        """Relax one molecule or several.
+    ) -> _Doc | list[_Doc]:
+        """Relax one structure or several.
 
         Parameters
         ----------
         mol_or_struct
-            The molecule, or a list of them.
+            The molecule or crystal, or a list of them.
         prev_dir
             Not used; other Makers of atomate2 have it.
         predictor
@@ -109,7 +113,7 @@ class RelaxMaker(AseRelaxMaker):
         Raises
         ------
         StructureError
-            If something is no molecule.
+            If something is no structure, or none that the code computes.
         KindMismatchError
             If the predictor is of another kind than the code.
         CalculationError
@@ -117,19 +121,19 @@ class RelaxMaker(AseRelaxMaker):
         """
         del prev_dir
         several = isinstance(mol_or_struct, list)
-        molecules = mol_or_struct if isinstance(mol_or_struct, list) else [mol_or_struct]
-        docs = [self._relax_and_store(one, i, predictor) for i, one in enumerate(molecules)]
+        structures = mol_or_struct if isinstance(mol_or_struct, list) else [mol_or_struct]
+        docs = [self._relax_and_store(one, i, predictor) for i, one in enumerate(structures)]
         return docs if several else docs[0]
 
     def run_ase(
-        self, mol_or_struct: Structure | Molecule, prev_dir: str | Path | None = None
+        self, mol_or_struct: AtomicStructure, prev_dir: str | Path | None = None
     ) -> AseResult:
-        """Relax a molecule here and now, without predictions and records.
+        """Relax a structure here and now, without predictions and records.
 
         Parameters
         ----------
         mol_or_struct
-            The molecule.
+            The molecule or crystal.
         prev_dir
             Not used.
         """
@@ -140,24 +144,23 @@ class RelaxMaker(AseRelaxMaker):
         calculator: Calculator = self.code.calculator(None, None)
         return calculator
 
-    def _relax(self, molecule: Molecule | Structure, calculator: Calculator) -> AseResult:
+    def _relax(self, structure: AtomicStructure, calculator: Calculator) -> AseResult:
         relaxer = AseRelaxer(calculator, relax_cell=False, **self.optimizer_kwargs)
-        return relaxer.relax(molecule, steps=self.steps, **self.relax_kwargs)
+        return relaxer.relax(structure, steps=self.steps, **self.relax_kwargs)
 
     def _relax_and_store(
-        self, molecule: Molecule, index: int, predictor: Predictor | None
-    ) -> AseMoleculeTaskDoc:
-        if not isinstance(molecule, Molecule):
+        self, structure: AtomicStructure, index: int, predictor: Predictor | None
+    ) -> _Doc:
+        if not isinstance(structure, (Molecule, Structure)):
             raise StructureError(
-                f"found a {type(molecule).__name__}; this Maker relaxes molecules: give a pymatgen "
-                "Molecule"
+                f"found a {type(structure).__name__}; give a pymatgen Molecule or Structure"
             )
         needed = self.code.needs_basis
-        basis = fit_basis(self.basis, molecule.atomic_numbers) if needed else None
+        basis = fit_basis(self.basis, structure.atomic_numbers) if needed else None
         calculator = self.code.calculator(predictor, basis)
-        result = self._relax(molecule, calculator)
-        self._store(molecule, index, calculator.steps, predictor, converged=bool(result.converged))
-        doc: AseMoleculeTaskDoc = AseTaskDoc.to_mol_or_struct_metadata_doc(  # type: ignore[assignment]
+        result = self._relax(structure, calculator)
+        self._store(structure, index, calculator.steps, predictor, converged=bool(result.converged))
+        doc: _Doc = AseTaskDoc.to_mol_or_struct_metadata_doc(
             calculator.name,
             result,
             self.steps,
@@ -172,7 +175,7 @@ class RelaxMaker(AseRelaxMaker):
 
     def _store(
         self,
-        molecule: Molecule,
+        structure: AtomicStructure,
         index: int,
         steps: list[RelaxationStep],
         predictor: Predictor | None,
@@ -181,13 +184,13 @@ class RelaxMaker(AseRelaxMaker):
     ) -> None:
         current: Job | None = CURRENT_JOB.job
         model_id = None if predictor is None else predictor.model_id()
-        found, settings = structure_hash(molecule), self.code.settings_hash()
+        found, settings = structure_hash(structure), self.code.settings_hash()
         doc = RelaxationDoc(
             relaxation_id=RelaxationDoc.make_id(found, settings, model_id),
             job_uuid=None if current is None else current.uuid,
             job_index=index,
             structure_hash=found,
-            formula=hill_formula(molecule.atomic_numbers),
+            formula=hill_formula(structure.atomic_numbers),
             settings_hash=settings,
             kind_key=self.code.kind().key(),
             policy=self.code.policy,

@@ -13,14 +13,14 @@ from ase.calculators.calculator import Calculator, all_changes
 from monty.json import MSONable
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.base import SpinDensities
+from scdp_flows.dft.path import predicted_start
 from scdp_flows.dft.pyscf.continuation import Continuation
 from scdp_flows.dft.pyscf.continuation_base import Geometry, PathSettings, check_policy
 from scdp_flows.dft.pyscf.inputs import PyscfSettings
 from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
 from scdp_flows.dft.pyscf.seed import SeededRun, run_seeded
-from scdp_flows.errors import ScdpFlowsError, SettingsError
+from scdp_flows.errors import CalculationError, SettingsError, StructureError
 from scdp_flows.schemas.relaxation import RelaxationStep
 from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
 
@@ -241,18 +241,11 @@ class PyscfCalculator(Calculator):
         """Return what is predicted, or why nothing is."""
         if self._predictor is None:
             return None, None
+        needs_spin = self.code.settings.spin == "unrestricted"
         try:
-            found = next(iter(self._predictor.predict_many([structure])))
-        except ScdpFlowsError as error:
+            return predicted_start(self._predictor, structure, needs_spin=needs_spin), None
+        except CalculationError as error:
             return None, str(error)
-        if found.spin_density is not None:
-            return SpinDensities(found.density, found.spin_density), None
-        if self.code.settings.spin == "unrestricted":
-            return None, (
-                "open shells are not started from a total density alone, and this predictor knows "
-                "no spin densities"
-            )
-        return found.density, None
 
     def _unseeded(self, mol: Any) -> ScfRun | None:
         """Converge from PySCF's own guess where that is to be compared with."""
@@ -288,7 +281,18 @@ class PyscfCalculator(Calculator):
 
 
 def _molecule(atoms: Any) -> Molecule:
-    """Return the molecule of an atoms object with its charge and multiplicity."""
+    """Return the molecule of an atoms object with its charge and multiplicity.
+
+    Raises
+    ------
+    StructureError
+        If it is periodic.
+    """
+    if any(atoms.pbc):
+        raise StructureError(
+            f"{atoms.get_chemical_formula()} is periodic; here molecules are relaxed: give a "
+            "Molecule, or use a code for crystals"
+        )
     return Molecule(
         atoms.get_atomic_numbers(),
         atoms.get_positions(),

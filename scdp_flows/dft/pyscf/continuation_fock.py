@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scdp_flows.dft.base import SpinDensities
+from scdp_flows.dft.path import weights_to_one
 from scdp_flows.dft.pyscf.continuation_base import Start
 from scdp_flows.dft.pyscf.continuation_plain import PreviousMatrixStart
 from scdp_flows.dft.pyscf.fock import fock_of_density
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from scdp_flows.dft.pyscf.scf import ScfRun
 
 __all__ = ["FockStart", "converged_fock", "extrapolation_weights", "orbital_error"]
-
-_RIDGE = 1e-4
-_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +174,6 @@ def extrapolation_weights(
 ) -> NDArray[np.float64]:
     """Return weights that sum to one and combine earlier overlap matrices to a new one.
 
-    Least squares of the difference, with a small ridge that keeps the weights from growing where
-    geometries nearly repeat.
-
     Parameters
     ----------
     overlap
@@ -195,10 +190,7 @@ def extrapolation_weights(
     if len(earlier) == 1:
         return np.ones(1)
     directions = np.stack([(one - newest).ravel() for one in earlier[:-1]])
-    gram = directions @ directions.T
-    ridge = np.diag(_RIDGE * gram.diagonal() + _SMALLEST)
-    weights = np.linalg.solve(gram + ridge, directions @ (overlap - newest).ravel())
-    return np.append(weights, 1 - weights.sum())
+    return weights_to_one(directions @ directions.T, directions @ (overlap - newest).ravel())
 
 
 def converged_fock(mf: Any) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from monty.json import MSONable
 from pymatgen.core import Lattice, Molecule, Structure
 
 from scdp_flows.errors import StructureError
+from scdp_flows.io.structures import structure_hash
 from scdp_flows.jobs.relax import RelaxMaker
 from scdp_flows.kind import DensityKind
 from scdp_flows.schemas.relaxation import RelaxationStep
@@ -96,8 +97,18 @@ def test_it_runs_without_a_job_as_other_makers_of_atomate2_do(pair: Molecule) ->
     assert RelaxMaker(code=SpheresCode()).run_ase(pair).converged
 
 
-def test_crystals_are_refused(store_path: str) -> None:
-    crystal = Structure(Lattice.cubic(3), ["H"], [[0, 0, 0]])
+def test_a_crystal_keeps_its_cell(store_path: str) -> None:
+    crystal = Structure(Lattice.cubic(4), ["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.35]])
     maker = RelaxMaker(code=SpheresCode(), store_path=store_path)
-    with pytest.raises(StructureError, match="Molecule"):
-        RelaxMaker.make.original(maker, crystal)  # type: ignore[attr-defined]
+    doc = RelaxMaker.make.original(maker, crystal)  # type: ignore[attr-defined]
+    assert doc.is_force_converged
+    assert doc.structure.lattice == crystal.lattice
+    with open_stores(store_path) as stores:
+        (record,) = stores.reports.relaxations.query()
+    assert record.structure_hash == structure_hash(crystal)
+
+
+def test_what_is_no_structure_is_refused(store_path: str) -> None:
+    maker = RelaxMaker(code=SpheresCode(), store_path=store_path)
+    with pytest.raises(StructureError, match="found a str"):
+        RelaxMaker.make.original(maker, "H2")  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from ase import Atoms
 from monty.json import MSONable
 
 from scdp_flows.dft.pyscf.calculator import PyscfRelaxation
-from scdp_flows.errors import KindMismatchError, ModelError, SettingsError
+from scdp_flows.errors import KindMismatchError, ModelError, SettingsError, StructureError
 from scdp_flows.predictors.base import Predicted
 
 if TYPE_CHECKING:
@@ -142,6 +142,14 @@ def test_another_kind_of_density_is_refused(cheap: PyscfSettings) -> None:
 def test_policies_that_need_predictions_say_so(cheap: PyscfSettings, policy: Any) -> None:
     with pytest.raises(SettingsError, match="no predictor"):
         PyscfRelaxation(cheap, policy=policy).calculator()
+
+
+def test_crystals_are_refused(cheap: PyscfSettings) -> None:
+    atoms = WATER.copy()
+    atoms.set_cell([5.0, 5.0, 5.0])
+    atoms.pbc, atoms.calc = True, PyscfRelaxation(cheap, policy="default").calculator()
+    with pytest.raises(StructureError, match="periodic"):
+        atoms.get_potential_energy()
 
 
 def test_impossible_settings_are_refused() -> None:
