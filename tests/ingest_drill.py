@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def verdict(store: Path, known: set[str], output: LabelOutput) -> dict[str, int]
         "half": len(checked.problems),
         "refused": len(output.failed),
         "problems_after_collection": len(whole.problems) + whole.n_orphans,
+        "scratch_left": len(list(Path(tempfile.gettempdir()).glob("scdp-ingest-*"))),
     }
 
 

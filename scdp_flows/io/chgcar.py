@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["ChgcarFormat", "open_chgcar_slabs", "read_chgcar", "write_chgcar"]
 
 _PERIODIC = (True, True, True)
-_NUMBER = r"\s*[+-]?\d*\.?\d+(?:[EeDd][+-]?\d+)?"
-_HEAD = re.compile(rf"[^\n]*\n(?:{_NUMBER}){{1,3}}\s*\n(?:(?:{_NUMBER}){{3}}\s*\n){{3}}")
+# Nothing is given back once it is matched: numbers that stand together could be parted in countless
+# ways, which takes forever where the head is no such head after all.
+_NUMBER = r"[ \t]*+[+-]?(?>\d++\.?\d*+|\.\d++)(?:[EeDd][+-]?\d++)?+"
+_END = r"[ \t\r]*+\n"
+_HEAD = re.compile(rf"[^\n]*+\n(?:{_NUMBER}){{1,3}}{_END}(?:(?:{_NUMBER}){{3}}{_END}){{3}}")
 _NAME = re.compile(r"chg|chgcar|aeccar|parchg", re.IGNORECASE)
 _SHORT = re.compile(r"chg(?!car)", re.IGNORECASE)
 _AXIS = 2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from jobflow import job
@@ -17,10 +15,12 @@ from scdp_flows.jobs.ingest_items import IngestRules
 from scdp_flows.jobs.ingest_sources import find_files, offers_of
 from scdp_flows.progress import Progress
 from scdp_flows.schemas.outputs import LabelOutput
+from scdp_flows.scratch import scratch_folder
 from scdp_flows.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from scdp_flows.jobs.ingest_items import Offer
 
@@ -109,8 +109,8 @@ class IngestMaker(OfferMaker):
             If the store cannot be written.
         """
         paths = find_files(files)
-        with TemporaryDirectory(prefix="scdp-ingest-") as scratch:
-            return self.take(self._offers(paths, Path(scratch)), tags, len(paths))
+        with scratch_folder("scdp-ingest-") as scratch:
+            return self.take(self._offers(paths, scratch), tags, len(paths))
 
     def _offers(self, paths: Sequence[Path], scratch: Path) -> Iterator[Offer]:
         for path in paths:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from scdp_flows.schemas.density import DensityDoc
 from scdp_flows.schemas.part import ScdpPart
 from scdp_flows.schemas.provenance import Provenance
 from scdp_flows.schemas.split import SplitDoc
+from scdp_flows.scratch import scratch_folder
 from scdp_flows.stores.references import blob_references
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def export_dataset(stores: Stores, dataset: DatasetDoc, path: str | Path) -> Pat
     file = Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".export-") as folder:
-            made = Path(folder) / "archive"
+        with scratch_folder(".export-", file.parent) as folder:
+            made = folder / "archive"
             # What is inside is compressed already.
             with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
                 _write(archive, stores, dataset)

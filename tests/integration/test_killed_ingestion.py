@@ -32,5 +32,5 @@ def test_nothing_is_lost_double_or_half_there(
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["stored"] == found["records"] == n_files
-    names = ("lost", "double", "half", "refused", "problems_after_collection")
+    names = ("lost", "double", "half", "refused", "problems_after_collection", "scratch_left")
     assert {name: found[name] for name in names} == dict.fromkeys(names, 0)

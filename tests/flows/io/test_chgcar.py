@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from pymatgen.io.vasp import Chgcar
 
 from scdp_flows.density import Augmentation, ChargeDensity
 from scdp_flows.errors import DensityError, DensityFormatError
+from scdp_flows.io.base import sniff
 from scdp_flows.io.chgcar import ChgcarFormat, open_chgcar_slabs, read_chgcar, write_chgcar
 from scdp_flows.io.compression import open_text
 from scdp_flows.io.kernels import compiled
@@ -229,6 +231,18 @@ def test_a_structure_without_grid_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "POSCAR").write_text(_text("").replace(" 2 2 1", "0.0 0.0 0.0"))
     with pytest.raises(DensityFormatError, match="a structure without a grid"):
         read_chgcar(tmp_path / "POSCAR")
+
+
+def test_digits_without_end_are_soon_found_to_be_no_head(tmp_path: Path) -> None:
+    # A file that lost part of its head: every way to part these digits into numbers was tried.
+    head = "lost\n 1.00000000000000\n 4.000000 0.000000 0.000000\n"
+    head += " 0.7000028913313E+00 0.17759998433E+01\n"
+    numbers = " 0.41145759287E+01 0.84738951341E+01 0.15482027737E+02 0.25088249135E+02\n"
+    (tmp_path / "CHGCAR").write_text(head + 60 * numbers)
+    start = time.process_time()
+    with pytest.raises(DensityFormatError, match=r"CHGCAR: the file begins with"):
+        sniff(tmp_path / "CHGCAR")
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
