@@ -10,6 +10,7 @@ import numpy as np
 from scdp_flows.dft.base import ScfStart
 from scdp_flows.dft.plane_waves.program import ScfRun
 from scdp_flows.dft.plane_waves.seed import run_seeded
+from scdp_flows.dft.plane_waves.wave_list import coulomb_weights
 from scdp_flows.errors import SettingsError
 from scdp_flows.io.espresso_waves import waves_on_grid
 from scdp_flows.units import HARTREE_TO_EV
@@ -41,9 +42,7 @@ class StartErrors:
 
     def __init__(self, waves: EspressoWaves, shape: tuple[int, int, int]) -> None:
         self.waves, self._shape = waves, shape
-        squares = ((waves.indices @ waves.reciprocal) ** 2).sum(axis=1)
-        self._kernel = np.divide(4 * np.pi, squares, out=np.zeros_like(squares), where=squares > 0)
-        self._volume = (2 * np.pi) ** 3 / abs(np.linalg.det(waves.reciprocal))
+        self._weights = coulomb_weights(waves)
         self._norm = np.abs(waves_on_grid(waves, waves.components[0], shape)).sum()
 
     def nmae(self, coefficients: NDArray[np.complex128]) -> float:
@@ -56,8 +55,7 @@ class StartErrors:
     def coulomb(self, coefficients: NDArray[np.complex128]) -> float:
         """Return (d|d)/2 of the error d in Hartree per cell."""
         missed = np.abs(coefficients - self.waves.components[0]) ** 2
-        both = 2.0 if self.waves.is_half else 1.0
-        return float(0.5 * both * self._volume * (self._kernel @ missed))
+        return float(self._weights @ missed)
 
     def added(self, start: ScfStart, coefficients: NDArray[np.complex128]) -> ScfStart:
         """Return a record with the errors of its density filled in."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
+    from scdp_flows.io.espresso_waves import EspressoWaves
 
-__all__ = ["places_of", "reciprocal_vectors", "wave_list"]
+__all__ = ["coulomb_weights", "places_of", "reciprocal_vectors", "wave_list"]
 
 _SAME_LENGTH = 1e-8
 
@@ -73,3 +74,25 @@ def places_of(indices: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[
     order = np.argsort(keys)
     found = order[np.minimum(np.searchsorted(keys, sought, sorter=order), len(keys) - 1)]
     return np.asarray(np.where(keys[found] == sought, found, -1))
+
+
+def coulomb_weights(waves: EspressoWaves) -> NDArray[np.float64]:
+    """Return weights with which waves d in e/bohr^3 have the energy (d|d)/2 = sum of w |d|^2.
+
+    w = 2 pi V / G^2, twice where one of each pair G and -G is listed, and none for G = 0.
+
+    Parameters
+    ----------
+    waves
+        Miller indices and reciprocal vectors.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n_waves,)``, Hartree bohr^6 per cell.
+    """
+    squares = ((waves.indices @ waves.reciprocal) ** 2).sum(axis=1)
+    volume = (2 * np.pi) ** 3 / abs(np.linalg.det(waves.reciprocal))
+    scale = 2 * np.pi * volume * (2 if waves.is_half else 1)
+    weights = np.divide(scale, squares, out=np.zeros_like(squares), where=squares > 0)
+    return np.asarray(weights, dtype=np.float64)

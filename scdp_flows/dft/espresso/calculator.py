@@ -1,0 +1,314 @@
+"""Offer ``pw.x`` to ASE, each calculation started from what the ones before and a model tell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from monty.json import MSONable
+from pymatgen.core import Lattice, Structure
+
+from scdp_flows.dft.espresso.files import SeedFiles
+from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.espresso.seed import PwCalculation, augmented
+from scdp_flows.dft.path import predicted_start
+from scdp_flows.dft.plane_waves.atoms import superposed_waves
+from scdp_flows.dft.plane_waves.continuation import WaveContinuation, check_wave_policy
+from scdp_flows.dft.plane_waves.program import check_converged
+from scdp_flows.dft.plane_waves.seed import SeededRun, run_seeded, seed_waves
+from scdp_flows.dft.plane_waves.structure import as_crystal
+from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors, wave_list
+from scdp_flows.errors import CalculationError, SettingsError, StructureError
+from scdp_flows.io.espresso_waves import EspressoWaves
+from scdp_flows.schemas.relaxation import RelaxationStep
+from scdp_flows.units import HARTREE_TO_EV
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from scdp_flows.dft.espresso.inputs import EspressoSettings
+    from scdp_flows.dft.espresso.scf import PwRun
+    from scdp_flows.dft.plane_waves.continuation import WavePolicy, WaveStart
+    from scdp_flows.dft.plane_waves.structure import Crystal
+    from scdp_flows.kind import DensityKind
+    from scdp_flows.predictors.base import Predictor
+    from scdp_models.basis.shells import BasisSet
+
+__all__ = ["EspressoCalculator", "EspressoRelaxation"]
+
+
+@dataclass(frozen=True)
+class EspressoRelaxation(MSONable):
+    """Say how crystals are computed along a path of geometries of one cell.
+
+    Raises
+    ------
+    SettingsError
+        If a value is impossible.
+    """
+
+    settings: EspressoSettings
+    """Pseudopotentials, cut-offs, k-points, thresholds; forces are computed in any case."""
+    policy: WavePolicy = "auto"
+    """What each calculation starts from."""
+    seed_diago_thr_init: float | None = 1e-7
+    """Threshold of the first diagonalisation where a density is given; that of the program when
+    None."""
+    history: int = 6
+    """Most earlier geometries that are combined to a correction."""
+    check_every: int | None = None
+    """Every so many geometries the energy is compared with that of an unseeded calculation."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name in ("seed_diago_thr_init", "history", "check_every"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise SettingsError(f"{name} is {value}; expected a positive number")
+        check_wave_policy(self.policy)
+
+    def kind(self) -> DensityKind:
+        """Return which density the settings produce."""
+        return self.settings.kind()
+
+    def settings_hash(self) -> str:
+        """Return an identifier that is equal for equal settings, 16 hexadecimal digits."""
+        own = {name: value for name, value in asdict(self).items() if name != "settings"}
+        content = {"settings": self.settings.settings_hash(), **own}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def needs_basis(self) -> bool:
+        """Whether converged densities are fitted; they are carried on as waves instead."""
+        return False
+
+    @property
+    def needs_predictor(self) -> bool:
+        """Whether nothing can be started from without predictions."""
+        return self.policy in {"prediction", "corrected"}
+
+    def calculator(
+        self,
+        predictor: Predictor | None = None,
+        basis: BasisSet | None = None,  # noqa: ARG002 - other codes fit
+    ) -> EspressoCalculator:
+        """Return a calculator for one path.
+
+        Parameters
+        ----------
+        predictor
+            Predicts densities of the same kind.
+        basis
+            Not used.
+
+        Raises
+        ------
+        KindMismatchError
+            If the predictor is of another kind.
+        SettingsError
+            If the policy needs a predictor that is not given.
+        """
+        return EspressoCalculator(self, predictor)
+
+
+class _Computed(NamedTuple):
+    """One converged geometry with what it took beside the runs of the program."""
+
+    seeded: SeededRun[PwRun, SeedFiles]
+    start: WaveStart
+    reason: str | None
+    default: PwRun | None
+    cpu_s: float
+    wall_s: float
+
+
+class EspressoCalculator(Calculator):
+    """Give ASE energies (eV) and forces (eV/Å) of one crystal along a path of geometries.
+
+    A start that fails is dropped, the calculation goes on from the program's own guess, and the
+    history is forgotten. Occupancies inside the spheres of projector-augmented waves are those of
+    the geometry before; the first geometry of such a path is not seeded.
+
+    Parameters
+    ----------
+    code
+        How to compute and how to start.
+    predictor
+        Predicts densities; None: nothing is predicted, and ``"auto"`` means
+        ``"extrapolated_density"``.
+
+    Attributes
+    ----------
+    steps
+        One record per geometry, in order.
+    run
+        The last converged calculation.
+    """
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ASE declares it
+    name = "espresso"
+
+    def __init__(self, code: EspressoRelaxation, predictor: Predictor | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if predictor is None and code.needs_predictor:
+            raise SettingsError(
+                f"start policy {code.policy!r} needs predictions and no predictor is given; give "
+                "one, or choose previous_density or extrapolated_density"
+            )
+        kind = None if predictor is None else predictor.kind()
+        if kind is not None:
+            kind.check_compatible(code.kind())
+        self.code = code
+        self.settings = replace(code.settings, forces=True)
+        self.steps: list[RelaxationStep] = []
+        self.run: PwRun | None = None
+        uses = code.needs_predictor or code.policy == "auto"
+        self._predictor = predictor if uses else None
+        without = code.policy == "auto" and predictor is None
+        policy: WavePolicy = "extrapolated_density" if without else code.policy
+        self._continuation = WaveContinuation(policy, code.history)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute energy and forces of a geometry; called by ASE.
+
+        Raises
+        ------
+        StructureError
+            If the crystal cannot be computed.
+        CalculationError
+            If it does not converge.
+        """
+        super().calculate(atoms, properties or ["energy"], system_changes)  # type: ignore[no-untyped-call]
+        if not system_changes and self.run is not None:
+            return
+        computed = self._converge(_structure(self.atoms if atoms is None else atoms))
+        run = self.run = computed.seeded.result
+        if run.forces is None:
+            raise CalculationError("pw.x printed no forces")
+        self.steps.append(self._record(computed))
+        self.results = {"energy": run.energy_ev, "forces": run.forces}
+
+    def _converge(self, structure: Structure) -> _Computed:
+        crystal = as_crystal(structure, self.settings)
+        default = self._unseeded(crystal)
+        cpu, wall = time.process_time(), time.perf_counter()
+        start, reason = self._start(structure, crystal)
+        seeded = self._run(crystal, start, default)
+        result = seeded.result
+        check_converged(result, crystal.formula, "pw.x", f"{self.settings.conv_thr_ry} Ry")
+        if seeded.fallback_reason is not None:
+            self._continuation.forget()
+        if result.final is not None:
+            self._continuation.learn(result.final.waves)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        wall += default.wall_s if default is not None and result is default else 0.0
+        return _Computed(seeded, start, seeded.fallback_reason or reason, default, cpu, wall)
+
+    def _start(self, structure: Structure, crystal: Crystal) -> tuple[WaveStart, str | None]:
+        """Return the start of a geometry, and why it is not one from a prediction if it should."""
+        model, reason = self._atoms(crystal), None
+        if self._predictor is not None:
+            needs_spin = self.settings.spin == "unrestricted"
+            try:
+                density = predicted_start(self._predictor, structure, needs_spin=needs_spin)
+                model = seed_waves(crystal, self.settings, density)
+            except CalculationError as error:
+                # What was learnt belongs to predictions.
+                self._continuation.forget()
+                reason = str(error)
+        start = self._continuation.start(model, crystal.positions)
+        return (start if reason is None else start._replace(name="default", waves=None)), reason
+
+    def _atoms(self, crystal: Crystal) -> EspressoWaves:
+        """Return superposed atoms, unpolarised."""
+        settings = self.settings
+        indices = wave_list(crystal, settings)
+        total = superposed_waves(crystal, settings, indices)
+        return EspressoWaves(
+            settings.gamma_only,
+            reciprocal_vectors(crystal.cell_bohr),
+            indices,
+            [total, *[np.zeros_like(total)] * (settings.n_spins - 1)],
+        )
+
+    def _run(
+        self, crystal: Crystal, start: WaveStart, default: PwRun | None
+    ) -> SeededRun[PwRun, SeedFiles]:
+        waves = start.waves
+        if waves is None:
+            run = default or run_scf(crystal, self.settings)
+            return SeededRun(run, None, None, None, 0.0, 0.0)
+        before = None if self.run is None else self.run.final
+
+        def seed() -> SeedFiles:
+            if not augmented(crystal, self.settings):
+                return SeedFiles(waves)
+            if before is None:
+                raise CalculationError(
+                    "projector-augmented waves need occupancies inside the spheres, which only an "
+                    "earlier geometry gives"
+                )
+            return SeedFiles(waves, before.paw)
+
+        calculation = PwCalculation(crystal, self.settings, self.code.seed_diago_thr_init)
+        return run_seeded(calculation, seed, default=default)
+
+    def _unseeded(self, crystal: Crystal) -> PwRun | None:
+        """Converge from the program's own guess where that is to be compared with."""
+        every = self.code.check_every
+        if every is None or len(self.steps) % every:
+            return None
+        return run_scf(crystal, self.settings)
+
+    def _record(self, computed: _Computed) -> RelaxationStep:
+        seeded, default = computed.seeded, computed.default
+        attempts = [seeded.result]
+        if seeded.fallback_reason is not None and seeded.attempt is not None:
+            attempts.insert(0, seeded.attempt)
+        forces = seeded.result.forces
+        difference = None
+        if default is not None and default.converged:
+            difference = (seeded.result.energy_ha - default.energy_ha) * HARTREE_TO_EV
+        return RelaxationStep(
+            start=computed.start.name,
+            seed_used=computed.start.waves is not None and seeded.fallback_reason is None,
+            fallback_reason=computed.reason,
+            iterations=sum(run.iterations for run in attempts),
+            fock_builds=sum(run.hamiltonian_calls for run in attempts),
+            energy_ev=seeded.result.energy_ev,
+            largest_force_ev_ang=None
+            if forces is None
+            else float(np.linalg.norm(forces, axis=1).max()),
+            largest_move_ang=self._continuation.move,
+            cpu_s=computed.cpu_s + sum(run.cpu_s for run in attempts),
+            wall_s=computed.wall_s,
+            seed_cpu_s=computed.cpu_s,
+            unseeded_iterations=None if default is None else default.iterations,
+            energy_difference_ev=difference,
+        )
+
+
+def _structure(atoms: Any) -> Structure:
+    """Return the crystal of an atoms object, positions as they are."""
+    if not all(atoms.pbc):
+        raise StructureError(
+            f"{atoms.get_chemical_formula()} is not periodic in three directions; pw.x computes "
+            "crystals: put a molecule into a box, or use another code"
+        )
+    return Structure(
+        Lattice(atoms.cell.array),
+        atoms.get_atomic_numbers(),
+        atoms.get_positions(),
+        coords_are_cartesian=True,
+        charge=getattr(atoms, "charge", None) or 0,
+    )
