@@ -24,7 +24,7 @@ from jobflow import run_locally
 from jobflow.core.reference import find_and_resolve_references
 from pymatgen.core import Lattice, Structure
 from results_file import write_results
-from seeding_rows import print_table, rows_of
+from seeding_rows import draw, print_table, rows_of
 
 from scdp_flows.dft.espresso import EspressoCode, EspressoSettings
 from scdp_flows.flows.seeding_benchmark import SeedingBenchmarkMaker
@@ -154,6 +154,8 @@ class Pipeline:
         run_locally(flow, store=self.job_store, ensure_success=True, log=False)
         doc: SeedingBenchmarkDoc = find_and_resolve_references(flow.output, self.job_store)
         print_table(doc)
+        if predictor is not None:
+            draw(doc, self.folder, f"{NAME}_{name.replace(' ', '_')}")
         return doc
 
 
@@ -168,18 +170,24 @@ def measure_quickly(processes: int) -> None:
         pipeline.compare("2 atoms", two, None)
 
 
-def measure(folder: Path, seconds: int, processes: int, *, large: bool) -> list[Row]:
-    """Label, train and compare; return the rows of the results."""
-    pipeline = Pipeline(folder, processes)
+def divided_cells() -> tuple[list[Cell], list[Cell], list[Cell]]:
+    """Return the cells to train on, and unseen ones of 8 and of 16 atoms."""
     small, middle = cells(0, [(1, 1, 1)] * 38), cells(1, ALONG * 4)
     long = [one for one in ALONG for _ in range(5)]
     wide = [one for one in ACROSS for _ in range(2)]
     sorted_middle = [middle[3 * n + axis] for axis in range(3) for n in range(4)]
     seen = [*small[:32], *sorted_middle[:10], *cells(5, [*long, *wide])]
+    return seen, small[32:], sorted_middle[10:]
+
+
+def measure(folder: Path, seconds: int, processes: int, *, large: bool) -> list[Row]:
+    """Label, train and compare; return the rows of the results."""
+    pipeline = Pipeline(folder, processes)
+    seen, small, middle = divided_cells()
     predictor = pipeline.train(pipeline.label(seen), seconds)
     docs = {
-        "8 atoms": pipeline.compare("8 atoms", small[32:], predictor),
-        "16 atoms": pipeline.compare("16 atoms", sorted_middle[10:], predictor),
+        "8 atoms": pipeline.compare("8 atoms", small, predictor),
+        "16 atoms": pipeline.compare("16 atoms", middle, predictor),
     }
     if large:
         docs["64 atoms"] = pipeline.compare("64 atoms", cells(2, [(2, 2, 2)]), predictor, fit=False)

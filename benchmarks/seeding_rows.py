@@ -1,19 +1,44 @@
-"""Print what starts saved, and turn it into rows of a results file; shared by all DFT codes."""
+"""Print and draw what starts saved, and turn it into rows of results; shared by all DFT codes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results_file import make_row
 
+from scdp_flows.reports.savings import savings_figure
 from scdp_flows.reports.seeding import SEEDING_COLUMNS, seeding_cells
+from scdp_flows.reports.series import arrange
+from scdp_flows.reports.style import to_png
+from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
     from results_file import Row
 
     from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc, StartSummary
 
-__all__ = ["print_table", "rows_of"]
+__all__ = ["draw", "print_table", "rows_of"]
+
+_RESULTS = Path(__file__).parent / "results"
+
+
+def draw(doc: SeedingBenchmarkDoc, store: Path, name: str) -> None:
+    """Draw the savings of a benchmark beside the results.
+
+    Parameters
+    ----------
+    doc
+        The sums of a benchmark.
+    store
+        Folder with the runs.
+    name
+        Of the picture, without suffix.
+    """
+    with open_stores(store) as stores:
+        seeds = [stores.reports.seeds.get(key) for key in doc.seed_ids]
+    picture = to_png(savings_figure(doc, arrange((), (), seeds)), dpi=110)
+    (_RESULTS / f"{name}.png").write_bytes(picture)
 
 
 def print_table(doc: SeedingBenchmarkDoc) -> None:

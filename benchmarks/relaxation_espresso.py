@@ -1,0 +1,205 @@
+"""Measure what each way to start saves along relaxations with pw.x, all costs included.
+
+Cells of silicon of 8 atoms, displaced by 0.1 Å, are relaxed (BFGS, PBE, 24 Ry); every policy then
+converges the same geometries. The predictor is the one that ``seeding_espresso.py`` trains in the
+same store. "Oracle" is the converged density of the very geometry: the ceiling. With ``--quick``:
+2-atom cells, three geometries, superposed atoms in place of predictions, under a minute.
+
+Usage: python benchmarks/relaxation_espresso.py [--store FOLDER] [--cells N] [--geometries N]
+[--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from ase.optimize import BFGS
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from results_file import make_row, write_results
+from seeding_espresso import Cell, Pipeline, divided_cells
+
+from scdp_flows.dft.espresso.calculator import EspressoRelaxation
+from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.plane_waves.continuation import WavePolicy
+from scdp_flows.dft.plane_waves.structure import as_crystal
+from scdp_flows.predictors.atomic import AtomicPredictor
+from scdp_flows.units import HARTREE_TO_EV
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from scdp_flows.dft.espresso.calculator import EspressoCalculator
+    from scdp_flows.predictors.base import Predictor
+
+NAME = "relaxation_espresso"
+POLICIES: tuple[WavePolicy, ...] = get_args(WavePolicy)
+PATH_POLICY: WavePolicy = "auto"
+BASE, ORACLE = "previous_density", "oracle"
+DISPLACEMENT = 0.1  # Å, standard deviation of a coordinate
+SEED = 11
+
+
+@dataclass
+class Tally:
+    """What one policy took, geometry by geometry."""
+
+    iterations: list[list[int]] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+    energies_ev: list[float] = field(default_factory=list)
+    dropped: int = 0
+
+    def add(self, calculator: EspressoCalculator) -> None:
+        """Take note of a whole path."""
+        steps = calculator.steps
+        self.iterations.append([step.iterations for step in steps])
+        self.calls += [step.fock_builds for step in steps]
+        self.cpu_s += [step.cpu_s for step in steps]
+        self.energies_ev += [step.energy_ev for step in steps]
+        self.dropped += sum(step.fallback_reason is not None for step in steps)
+
+    def means(self) -> dict[str, float]:
+        """Return what is compared."""
+        return {
+            "iterations": fmean(n for path in self.iterations for n in path),
+            "iterations after the first geometry": fmean(
+                n for path in self.iterations for n in path[1:]
+            ),
+            "h_psi calls": fmean(self.calls),
+            "CPU": fmean(self.cpu_s),
+        }
+
+
+def displaced(repeats: tuple[int, int, int], n_cells: int, *, primitive: bool) -> list[Cell]:
+    """Return perfect cells with displaced atoms."""
+    generator = np.random.default_rng(SEED)
+    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    crystal = crystal.get_primitive_structure() if primitive else crystal
+    found = []
+    for _ in range(n_cells):
+        shifts = generator.normal(scale=DISPLACEMENT, size=(len(crystal), 3))
+        places = crystal.cart_coords + shifts
+        moved = Structure(crystal.lattice, crystal.species, places, coords_are_cartesian=True)
+        found.append(Cell(moved, repeats))
+    return found
+
+
+def replayed(
+    code: EspressoRelaxation, atoms: Atoms, path: list[NDArray[np.float64]], predictor: Predictor
+) -> EspressoCalculator:
+    """Converge the geometries of a path by another policy."""
+    atoms = atoms.copy()
+    calculator = atoms.calc = code.calculator(predictor)
+    for positions in path:
+        atoms.set_positions(positions)
+        atoms.get_potential_energy()
+    return calculator
+
+
+def oracle(code: EspressoRelaxation, cell: Cell, path: list[Any], tally: Tally) -> None:
+    """Start each geometry from its own converged density."""
+    settings, counts = replace(code.settings, forces=True), []
+    for positions in path:
+        one = cell.structure
+        moved = Structure(one.lattice, one.species, positions, coords_are_cartesian=True)
+        crystal = as_crystal(moved, settings)
+        seed = run_scf(crystal, settings).final
+        run = run_scf(crystal, settings, seed, diago_thr_init=code.seed_diago_thr_init)
+        counts.append(run.iterations)
+        tally.calls.append(run.hamiltonian_calls)
+        tally.cpu_s.append(run.cpu_s)
+        tally.energies_ev.append(run.energy_ev)
+    tally.iterations.append(counts)
+
+
+def measure(
+    chosen: list[Cell], predictor: Predictor, n_geometries: int
+) -> Iterator[dict[str, Tally]]:
+    """Relax each cell, replay its path by every policy, and yield what is known so far."""
+    # A model is loaded once for many structures.
+    list(predictor.predict_many([chosen[0].structure]))
+    tallies = {name: Tally() for name in (*POLICIES, ORACLE)}
+    for cell in chosen:
+        code = EspressoRelaxation(cell.code().settings)
+        path: list[NDArray[np.float64]] = []
+        atoms = AseAtomsAdaptor.get_atoms(cell.structure)
+        atoms.calc = replace(code, policy=PATH_POLICY).calculator(predictor)
+        optimiser = BFGS(atoms, logfile=None)
+        optimiser.attach(lambda atoms=atoms, path=path: path.append(atoms.get_positions()))
+        optimiser.run(fmax=0.01, steps=n_geometries - 1)
+        for policy in POLICIES:
+            one = replace(code, policy=policy)
+            same = policy == PATH_POLICY
+            tallies[policy].add(atoms.calc if same else replayed(one, atoms, path, predictor))
+        oracle(code, cell, path, tallies[ORACLE])
+        means = ", ".join(f"{k} {fmean(t.iterations[-1]):.2f}" for k, t in tallies.items())
+        print(f"{cell.structure.formula}: {len(path)} geometries: {means}", flush=True)
+        yield tallies
+
+
+def report(tallies: dict[str, Tally]) -> list[Any]:
+    """Print the table and return the rows of the results file."""
+    base, reference = tallies[BASE], np.array(tallies["default"].energies_ev)
+    rows = [
+        make_row("cells", len(base.iterations), ""),
+        make_row("geometries", len(base.cpu_s), ""),
+    ]
+    print(f"policy: {', '.join(base.means())}; in brackets, saved against {BASE}")
+    for name, tally in tallies.items():
+        difference = abs(np.array(tally.energies_ev) - reference).max() / HARTREE_TO_EV
+        pairs = {key: (value, base.means()[key]) for key, value in tally.means().items()}
+        cells = "  ".join(f"{a:7.2f} ({100 * (1 - a / b):4.0f} %)" for a, b in pairs.values())
+        print(f"{name:20} {cells}  dropped {tally.dropped}, dE {difference:.0e} Ha")
+        target = "-25 %, stretch -40 %" if name in {"corrected", "auto"} else ""
+        rows += [
+            make_row(
+                f"{name}: {key}",
+                value,
+                "s" if key == "CPU" else "",
+                reference=against,
+                target=target if key.startswith("iterations") else "",
+            )
+            for key, (value, against) in pairs.items()
+        ]
+        rows.append(make_row(f"{name}: largest energy difference", difference, "Ha"))
+        rows.append(make_row(f"{name}: starts dropped", tally.dropped, ""))
+    return rows
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, default=Path("espresso_store"))
+    parser.add_argument("--seconds", type=int, default=2400, help="of training, if there is none")
+    parser.add_argument("--cells", type=int, default=2)
+    parser.add_argument("--geometries", type=int, default=6)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    predictor: Predictor
+    if arguments.quick:
+        chosen = displaced((2, 2, 2), 1, primitive=True)
+        code = chosen[0].code()
+        reference = code.atomic_reference([14]).to_dict()
+        predictor = AtomicPredictor(reference=reference)
+    else:
+        chosen = displaced((1, 1, 1), arguments.cells, primitive=False)
+        pipeline = Pipeline(arguments.store, 1)
+        predictor = pipeline.train(pipeline.label(divided_cells()[0]), arguments.seconds)
+    for tallies in measure(chosen, predictor, 3 if arguments.quick else arguments.geometries):
+        rows = report(tallies)
+        # After every cell, so that a run that is stopped leaves what it found.
+        if not arguments.quick:
+            write_results(NAME, rows)
+
+
+if __name__ == "__main__":
+    main()
