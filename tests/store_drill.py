@@ -1,7 +1,8 @@
 """Kill writers at random moments and see whether anything that they had stored is missing.
 
 ``python tests/store_drill.py FOLDER --rounds 20 --writers 4`` uses the embedded stores in FOLDER;
-with ``--mongo PORT`` documents and blobs go to that server. Each round starts the writers, waits
+with ``--mongo PORT`` documents and blobs go to that server, with ``--s3 PORT`` the blobs do, their
+index and the documents to FOLDER. Each round starts the writers, waits
 until each has stored something, lets them run for a random time and kills them all with SIGKILL.
 It prints what was acknowledged, found, lost and left half done as JSON.
 """
@@ -120,6 +121,34 @@ def verdict(place: str | None, acknowledged: list[str]) -> dict[str, int]:
     }
 
 
+def choose_servers(given: argparse.Namespace) -> bool:
+    """Set where documents and blobs go, and say whether that is elsewhere than in the folder."""
+    os.environ["SCDP_STORE_PATH"] = str(given.folder)
+    specs: dict[str, dict[str, object]] = {}
+    if given.mongo is not None:
+        server = {"database": "drill", "port": given.mongo, "host": "127.0.0.1"}
+        specs["DENSITY"] = {"type": "MongoStore", "collection_name": "densities", **server}
+        kind = "GridFSStore" if given.gridfs else "MongoStore"
+        specs["BLOB"] = {"type": kind, "collection_name": "blobs", **server}
+    elif given.s3 is not None:
+        index = {"type": "sqlite", "path": str(given.folder / "index.sqlite"), "key": "blob_key"}
+        specs["BLOB"] = {
+            "type": "S3Store",
+            "index": index,
+            "bucket": "blobs",
+            "endpoint_url": f"http://127.0.0.1:{given.s3}",
+            "s3_profile": {
+                "aws_access_key_id": "anyone",
+                "aws_secret_access_key": "anything",
+                "region_name": "us-east-1",
+            },
+            "key": "blob_key",
+        }
+    for name, spec in specs.items():
+        os.environ[f"SCDP_{name}_STORE"] = json.dumps(spec)
+    return bool(specs)
+
+
 def main() -> None:
     """Run the drill and print what came of it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -127,17 +156,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--mongo", type=int, help="port of a server on loopback")
+    parser.add_argument("--gridfs", action="store_true", help="blobs in that server's GridFS")
+    parser.add_argument("--s3", type=int, help="port of a server on loopback")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    place: str | None = str(given.folder)
-    if given.mongo is not None:
-        place = None
-        server = {"type": "MongoStore", "database": "drill", "port": given.mongo}
-        server["host"] = "127.0.0.1"
-        os.environ["SCDP_STORE_PATH"] = str(given.folder)
-        for name, collection in (("DENSITY", "densities"), ("BLOB", "blobs")):
-            spec = {**server, "collection_name": collection}
-            os.environ[f"SCDP_{name}_STORE"] = json.dumps(spec)
+    place = None if choose_servers(given) else str(given.folder)
     chance, acknowledged = random.Random(given.seed), []  # noqa: S311 - moments to kill at
     for number in range(given.rounds):
         acknowledged += one_round(place, number, given.writers, chance)

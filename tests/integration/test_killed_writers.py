@@ -16,15 +16,29 @@ if TYPE_CHECKING:
 N_WRITERS = 4
 
 
-@pytest.mark.parametrize("where", ["embedded", "mongo"])
-@pytest.mark.parametrize("n_rounds", [2, pytest.param(20, marks=pytest.mark.soak)])
+_SOAK = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    ("where", "n_rounds"),
+    [
+        ("embedded", 2),
+        ("mongo", 2),
+        pytest.param("embedded", 20, marks=_SOAK),
+        pytest.param("mongo", 20, marks=_SOAK),
+        pytest.param("gridfs", 20, marks=_SOAK),
+        pytest.param("s3", 20, marks=_SOAK),
+    ],
+)
 def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(
-    tmp_path: Path, repository: Path, mongo_port: int, where: str, n_rounds: int
+    tmp_path: Path, repository: Path, request: pytest.FixtureRequest, where: str, n_rounds: int
 ) -> None:
     command = [sys.executable, str(repository / "tests" / "store_drill.py"), str(tmp_path / "data")]
     command += ["--rounds", str(n_rounds), "--writers", str(N_WRITERS)]
-    if where == "mongo":
-        command += ["--mongo", str(mongo_port)]
+    if where != "embedded":
+        server = "s3" if where == "s3" else "mongo"
+        command += [f"--{server}", str(request.getfixturevalue(f"{server}_port"))]
+        command += ["--gridfs"] if where == "gridfs" else []
     paths = f"{repository}{os.pathsep}{repository / 'models'}"
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
