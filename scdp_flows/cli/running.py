@@ -11,6 +11,7 @@ from jobflow import Flow, Job, run_locally
 from jobflow.core.reference import find_and_resolve_references
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scdp_flows.schemas.outputs import Refusal
 from scdp_flows.stores.factory import job_store
@@ -22,6 +23,7 @@ PARTLY_FAILED = 1
 
 # A table that goes to a file need not be squeezed into 80 columns.
 _WIDTH = 140
+_LARGEST_WHOLE = 1e9
 
 
 def run_here(work: Job | Flow, store: Path | None) -> Any:
@@ -51,7 +53,7 @@ def run_here(work: Job | Flow, store: Path | None) -> Any:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; floating-point numbers get four significant digits.
+    """Print a table; numbers get four significant digits, large whole ones all of theirs.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     rows
         One value per column; None is shown as a dash.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -73,10 +75,14 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     console.print(table)
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> Text:
+    """Return what is shown; names may hold brackets, which rich would take for its own."""
     if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return Text("-")
+    if not isinstance(value, float):
+        return Text(str(value))
+    is_large_whole = value.is_integer() and abs(value) < _LARGEST_WHOLE
+    return Text(f"{value:.0f}" if is_large_whole else f"{value:.4g}")
 
 
 def show_failures(failed: Sequence[Refusal]) -> None:

@@ -9,6 +9,7 @@ from scdp_flows.reports.style import decorate, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from scdp_flows.schemas.statistics import Spread, StatisticsDoc
@@ -40,6 +41,7 @@ def statistics_figure(doc: StatisticsDoc) -> Figure:
         panels = figure.subplot_mosaic([["elements"] * 3, ["atoms", "electrons", "spacing"]])
         _elements(panels["elements"], doc)
         _spread(panels["atoms"], doc.n_atoms, "Size", "atoms")
+        _count_in_whole_numbers(panels["atoms"].xaxis)
         _spread(panels["electrons"], doc.n_electrons, "Electrons", "electrons / e")
         _spread(panels["spacing"], doc.spacing, "Grid", "largest spacing / Å")
     return figure
@@ -55,7 +57,7 @@ def _elements(axes: Axes, doc: StatisticsDoc) -> None:
     # A few elements do not need the whole width.
     axes.set_xlim(-0.6, max(len(shown), _FEWEST_PLACES) - 0.4)
     decorate(axes, title, y="structures with it", grid="y")
-    _count_in_whole_numbers(axes)
+    _count_in_whole_numbers(axes.yaxis)
 
 
 def _spread(axes: Axes, spread: Spread | None, title: str, label: str) -> None:
@@ -64,10 +66,10 @@ def _spread(axes: Axes, spread: Spread | None, title: str, label: str) -> None:
         return
     axes.stairs(spread.counts, spread.edges, fill=True, color=_COLOUR)
     decorate(axes, title, x=label, y="densities", grid="y")
-    _count_in_whole_numbers(axes)
+    _count_in_whole_numbers(axes.yaxis)
 
 
-def _count_in_whole_numbers(axes: Axes) -> None:
+def _count_in_whole_numbers(axis: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))

@@ -49,6 +49,14 @@ def test_a_table_shows_numbers_with_four_digits(capsys: Any) -> None:
     assert "-" in shown
 
 
+def test_whole_numbers_are_shown_whole_and_brackets_are_kept(capsys: Any) -> None:
+    # Such a name of a folder ended the command: it looks like the end of a style.
+    show_table("set [a]", ("a", "b"), [(54432.0, "runs[/old]/CHGCAR[0]"), (1e12, "[red]")])
+    shown = capsys.readouterr().out
+    for text in ("set [a]", "54432", "1e+12", "runs[/old]/CHGCAR[0]", "[red]"):
+        assert text in shown
+
+
 def test_failures_change_the_exit_status(capsys: Any) -> None:
     show_failures([])
     refusal = Refusal(index=0, item="H2 [a]", error="StructureError", reason="overlap")

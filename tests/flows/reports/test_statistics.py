@@ -35,3 +35,10 @@ def test_the_commonest_elements_are_drawn_and_the_picture_is_one() -> None:
 def test_nothing_is_no_picture() -> None:
     with pytest.raises(DatasetError, match="no density to draw"):
         statistics_figure(_doc(0))
+
+
+def test_atoms_and_densities_are_counted_in_whole_numbers() -> None:
+    doc = _doc(1).model_copy(update={"n_atoms": Spread.from_values([9, 9])})
+    _, sizes, *_ = statistics_figure(doc).axes
+    ticks = [*sizes.get_xticks(), *sizes.get_yticks()]
+    assert all(float(tick).is_integer() for tick in ticks)
