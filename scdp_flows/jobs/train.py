@@ -199,7 +199,7 @@ class _Run:
         """Return the model that this run has made before, under the name it shall have now."""
         criteria = {"dataset_id": self.dataset.dataset_id, "config.run": self.key}
         found = next(self.stores.models.query(criteria), None)
-        if found is None:
+        if found is None or found.blob is None or not self.stores.blobs.is_whole(found.blob):
             return None
         return self.stores.models.documents.put(found.updated(name=self.maker.model_name))
 
@@ -250,7 +250,8 @@ class _Run:
 
     def _continued(self) -> TrainingConfig:
         """Return the settings, with what was corrected in an interrupted run."""
-        threads = self.training.threads or get_settings().N_PROCESSES or available_cores()
+        cores = get_settings().N_PROCESSES or available_cores()
+        threads = self.training.threads or max(1, cores // (self.training.devices or 1))
         training = replace(self.training, threads=threads)
         if self.parent is not None:
             training = replace(training, initial_weights=str(self.parent))

@@ -121,7 +121,7 @@ class OutOfMemoryHandler(TrainingHandler):
         folder = Path(directory)
         settings = training_settings(folder)
         parts = int(settings["accumulate"])
-        most = int(settings["batch_size"]) // int(settings["devices"])
+        most = int(settings["batch_size"]) // int(settings["devices"] or 1)
         if parts >= most:
             self.note(directory, _OUT_OF_MEMORY, {})
             return {"errors": [_OUT_OF_MEMORY], "actions": None}

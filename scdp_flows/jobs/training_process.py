@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["TrainingProcess", "Watch", "run_training"]
 
 _LOCK_FILE = "lock"
+# By these a training process knows that it is one of several. If this very process is, say a worker
+# that srun has started beside others, the training is still its own.
+_SHARED = ("SLURM_STEP_NUM_TASKS", "TORCHELASTIC_RUN_ID")
 _LAST_LINES = 3
 _GRACE_S, _KILL_S = 10.0, 60.0
 _POLL_S = 0.5
@@ -326,4 +329,5 @@ def _environment() -> dict[str, str]:
     places = [str(Path(spec.origin).parents[1])] if spec is not None and spec.origin else []
     if before := os.environ.get("PYTHONPATH"):
         places.append(before)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1"}
+    own = {name: value for name, value in os.environ.items() if name not in _SHARED}
+    return {**own, "PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1"}

@@ -25,7 +25,6 @@ _POSITIVE = (
     "n_steps",
     "batch_size",
     "accumulate",
-    "devices",
     "steps_per_round",
     "n_probes",
     "n_waves",
@@ -75,7 +74,8 @@ class TrainingConfig:
     accumulate
         Parts that a batch is cut into to save memory; the step stays the same up to rounding.
     devices
-        Processes that share each batch.
+        Processes that share each batch. None: one for each accelerator that can be seen, or one
+        on a CPU; under ``srun`` or ``torchrun`` as many as were started.
     learning_rate
         Peak rate of Adam.
     betas, epsilon
@@ -108,8 +108,9 @@ class TrainingConfig:
     tensorboard
         Whether to write event files for TensorBoard, which must be installed.
     threads
-        CPU threads; all cores when None. One by default: the network of a small molecule gains
-        little from more, and threads that wait for one another stall on a busy machine.
+        CPU threads of each process; all cores when None. One by default: the network of a small
+        molecule gains little from more, and threads that wait for one another stall on a busy
+        machine.
     accelerator
         Lightning's name of the hardware: ``"auto"``, ``"cpu"``, ``"gpu"``.
     """
@@ -122,7 +123,7 @@ class TrainingConfig:
     patience: int | None = None
     batch_size: int = 4
     accumulate: int = 1
-    devices: int = 1
+    devices: int | None = None
     learning_rate: float = 5e-3
     betas: tuple[float, float] = (0.9, 0.99)
     epsilon: float = 1e-8
@@ -155,7 +156,7 @@ class TrainingConfig:
 
     def _check_numbers(self) -> None:
         wrong = [name for name in _POSITIVE if not getattr(self, name) > 0]
-        limits = ("max_seconds", "patience")
+        limits = ("max_seconds", "patience", "devices")
         wrong += [n for n in limits if getattr(self, n) is not None and not getattr(self, n) > 0]
         if wrong:
             msg = f"{', '.join(wrong)} must be positive, found {[getattr(self, n) for n in wrong]}"
@@ -166,10 +167,11 @@ class TrainingConfig:
         if self.seed < 0:
             msg = f"seed is {self.seed}; give a non-negative integer"
             raise TrainingError(msg)
-        if self.batch_size < self.accumulate * self.devices:
+        n_devices = self.devices or 1
+        if self.batch_size < self.accumulate * n_devices:
             msg = (
                 f"a batch of {self.batch_size} structures cannot be cut into {self.accumulate} "
-                f"parts for each of {self.devices} devices; raise batch_size or lower the others"
+                f"parts for each of {n_devices} devices; raise batch_size or lower the others"
             )
             raise TrainingError(msg)
 

@@ -40,7 +40,7 @@ def clear_memory_errors(config: TrainingConfig) -> Iterator[None]:
         lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not lacking and not any(sign in str(error) for sign in _SIGNS):
             raise
-        parts = config.accumulate * config.devices
+        parts = config.accumulate * (config.devices or 1)
         msg = (
             f"out of memory with {-(-config.batch_size // parts)} structures at a time; raise "
             f"accumulate (now {config.accumulate}), or lower batch_size or n_probes"

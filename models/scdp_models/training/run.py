@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -28,6 +28,7 @@ from scdp_models.training.config import RunSpecification
 from scdp_models.training.initial import initial_network
 from scdp_models.training.memory import clear_memory_errors
 from scdp_models.training.module import DensityModule
+from scdp_models.training.processes import find_processes
 from scdp_models.training.progress import FiniteLoss, MetricsFile, ProgressBar, read_metrics
 from scdp_models.training.stopping import STOP_FILE, Patience, StopFile, TrainingClock
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scdp_models.training.config import TrainingConfig
+    from scdp_models.training.processes import Processes
 
 __all__ = ["MODEL_FILE", "RESULT_FILE", "RunResult", "run"]
 
@@ -43,12 +45,14 @@ RESULT_FILE = "result.json"
 _METRICS_FILE = "metrics.jsonl"
 _STATE_FILE = "last.ckpt"
 _DTYPES = {"32": torch.float32, "bf16-mixed": torch.float32, "64": torch.float64}
-# Batches are made in this process, folders are resumed on purpose, rounds are short.
+# Batches are made in this process, folders are resumed on purpose, rounds are short, and processes
+# are started as they should be on a machine that knows Slurm.
 _ADVICE = (
     r".isinstance\(treespec, LeafSpec\)",  # Lightning walks trees in an old way
     ".*does not have many workers.*",
     ".*exists and is not empty.*",
     ".*number of training batches.*",
+    "The `srun` command is available.*",
 )
 
 
@@ -120,7 +124,9 @@ class _Rules:
             self.patience.install(module)
 
 
-def _trainer(folder: Path, config: TrainingConfig, rules: _Rules, *, validate: bool) -> pl.Trainer:
+def _trainer(
+    folder: Path, config: TrainingConfig, rules: _Rules, processes: Processes, *, validate: bool
+) -> pl.Trainer:
     callbacks: list[pl.Callback] = [
         *rules.callbacks(),
         ModelCheckpoint(
@@ -136,9 +142,11 @@ def _trainer(folder: Path, config: TrainingConfig, rules: _Rules, *, validate: b
     ]
     return pl.Trainer(
         accelerator=config.accelerator,
-        devices=config.devices,
+        devices=processes.per_node,
+        num_nodes=processes.n_nodes,
+        plugins=[processes.environment],
         # Buffers never change; sending them around would stall processes that validate less.
-        strategy=DDPStrategy(broadcast_buffers=False) if config.devices > 1 else "auto",
+        strategy=DDPStrategy(broadcast_buffers=False) if processes.total > 1 else "auto",
         max_steps=config.n_steps,
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip,
@@ -204,15 +212,17 @@ def run(folder: str | Path) -> RunResult:
         finite, memory is out or the saved state is damaged.
     """
     place = Path(folder)
-    specification = RunSpecification.read(place)
-    config = specification.training
+    described = RunSpecification.read(place)
+    processes = find_processes(described.training)
+    config = replace(described.training, devices=processes.total)
+    specification = replace(described, training=config)
     if config.threads:
         torch.set_num_threads(config.threads)
     with clear_memory_errors(config):
         module = _module(specification)
         rules = _Rules(place, config)
         with _quiet():
-            trainer = _trainer(place, config, rules, validate=module.validates)
+            trainer = _trainer(place, config, rules, processes, validate=module.validates)
             trainer.fit(module, ckpt_path=_saved_state(place), weights_only=True)
     return _finish(place, specification, trainer, module, rules)
 
