@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from scdp_flows.errors import SettingsError, closest_first
@@ -49,6 +49,10 @@ class ScdpSettings(BaseSettings):
     )
     BLOB_STORE: StoreSpec | None = Field(
         default=None, description="Store of grids and checkpoints; None: embedded."
+    )
+    STORE_WAIT_S: NonNegativeFloat = Field(
+        default=300.0,
+        description="How long a job waits for a database or object store that has gone away, s.",
     )
     N_PROCESSES: PositiveInt | None = Field(
         default=None, description="Largest number of worker processes; None: one per core."

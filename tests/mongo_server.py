@@ -2,17 +2,22 @@
 
 ``python tests/mongo_server.py`` prints its port and serves until its standard input ends. Clients
 are real ones, in other processes; the server is a stand-in: it knows no transactions, no change
-streams and no passwords, and forgets everything when it ends.
+streams and no passwords. It forgets everything when it ends, unless ``--journal FILE`` is given:
+then every change is on the disk before it is answered, as with a real server, and a later server
+with the same file starts with them. ``--port`` gives that one the port of the earlier.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import os
 import socketserver
 import struct
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import bson
 from bson.codec_options import CodecOptions
@@ -28,6 +33,16 @@ _HEADER = struct.Struct("<iiii")
 _OP_QUERY, _OP_REPLY, _OP_MSG = 2004, 1, 2013
 _BATCH_BYTES = 8 * 2**20
 _DUPLICATE_KEY = 11000
+_CHANGES = {
+    "insert",
+    "update",
+    "delete",
+    "findandmodify",
+    "createindexes",
+    "dropindexes",
+    "drop",
+    "dropdatabase",
+}
 _HELLO = {
     "helloOk": True,
     "isWritablePrimary": True,
@@ -45,11 +60,26 @@ _HELLO = {
 class Database:
     """Map commands onto the collections of mongomock-ng."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Path | None = None) -> None:
         self._client: Any = MongoClient(tz_aware=False)
+        self._journal: IO[bytes] | None = None
         self._cursors: dict[int, tuple[str, Iterator[Document]]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        if journal is not None:
+            self._recover(journal)
+            self._journal = journal.open("ab")
+
+    def _recover(self, journal: Path) -> None:
+        """Do again what an earlier server has done; a last command may have been cut short."""
+        if not journal.is_file():
+            return
+        with journal.open("rb") as stream:
+            try:
+                for body in bson.decode_file_iter(stream):
+                    self.run(body)
+            except bson.InvalidBSON:
+                return
 
     def run(self, body: Document) -> Document:
         """Execute one command and return its reply."""
@@ -61,11 +91,18 @@ class Database:
             return {"ok": 0.0, "code": 59, "errmsg": f"no such command: {name}"}
         with self._lock:
             try:
-                return {**action(body), "ok": 1.0}
+                # Before the action, which adds identifiers to documents, but not to those here.
+                entry = bson.encode(body) if name.lower() in _CHANGES else b""
+                reply = {**action(body), "ok": 1.0}
+                if self._journal is not None and entry:
+                    self._journal.write(entry)
+                    self._journal.flush()
+                    os.fsync(self._journal.fileno())
             except OperationFailure as error:
                 return {"ok": 0.0, "code": error.code or 2, "errmsg": str(error)}
             except (PyMongoError, ValueError, TypeError, NotImplementedError) as error:
                 return {"ok": 0.0, "code": 2, "errmsg": f"{type(error).__name__}: {error}"}
+            return reply
 
     def _collection(self, body: Document) -> Any:
         return self._client[body["$db"]][next(iter(body.values()))]
@@ -297,9 +334,13 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 def main() -> None:
-    """Serve on a free port until standard input ends."""
-    _Handler.database = Database()
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--journal", type=Path, help="file that outlasts the server")
+    given = parser.parse_args()
+    _Handler.database = Database(given.journal)
+    with _Server(("127.0.0.1", given.port), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()

@@ -104,7 +104,7 @@ class BuildDatasetMaker(StepMaker):
                 query=dict(criteria or {}), exclude=dict(exclude or {})
             )
             known = next(stores.datasets.query({"dataset_id": planned.dataset_id}), None)
-            if known is not None:
+            if known is not None and all(map(stores.blobs.is_whole, known.shards)):
                 return stores.datasets.put(known.updated(name=self.dataset_name))
             shards = self._pack(planned, stores)
             return stores.datasets.put(planned.updated(shards=shards))

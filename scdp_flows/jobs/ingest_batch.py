@@ -127,7 +127,8 @@ class IngestBatch:
         record = self._record_of(offer)
         if record is None or record.density_id is None:
             return None
-        return self._stores.densities.documents.find({"density_id": record.density_id})
+        known = self._stores.densities.documents.find({"density_id": record.density_id})
+        return known if known is not None and self._stores.densities.is_whole(known) else None
 
     def _record_of(self, offer: Offer) -> IngestDoc | None:
         return self._records.find({"ingest_id": self._identifier(offer)})
@@ -195,7 +196,7 @@ class IngestBatch:
         known = densities.find(
             structure_hash=found.structure_hash, settings_hash=found.settings_hash
         )
-        if known is not None:
+        if known is not None and densities.is_whole(known):
             return self._tag(known), False
         doc = DensityDoc.from_charge_density(
             found.density,

@@ -169,7 +169,7 @@ class _Batch:
             if known:
                 continue
             doc = self.stores.densities.documents.find({"density_id": task.density_id})
-            if doc is None:
+            if doc is None or not self.stores.densities.is_whole(doc):
                 self.tasks.append(task)
             else:
                 self.n_reused += 1

@@ -207,6 +207,23 @@ class BlobStore(ABC):
         """Return whether the blob is stored, without reading it."""
         return reference.compression in self._codecs(reference.key)
 
+    def is_whole(self, reference: BlobReference) -> bool:
+        """Return whether the blob is stored and undamaged, which takes reading it.
+
+        Raises
+        ------
+        BlobError
+            If the store cannot be read.
+        """
+        data = self._read(reference.key, reference.compression)
+        if data is None:
+            return False
+        try:
+            self._unpack(reference, data)
+        except BlobError:
+            return False
+        return True
+
     def get_arrays(self, reference: BlobReference) -> Arrays:
         """Return the stored arrays.
 

@@ -106,6 +106,16 @@ class DensityStore:
         """Remove a document; its arrays stay, since others may share them."""
         self.documents.remove(density_id)
 
+    def is_whole(self, doc: DensityDoc) -> bool:
+        """Return whether all arrays of a density are there and undamaged.
+
+        Raises
+        ------
+        BlobError
+            If the store of the arrays cannot be read.
+        """
+        return all(map(self.blobs.is_whole, doc.blobs.values()))
+
     def load_arrays(self, doc: DensityDoc, name: str) -> Arrays:
         """Return the arrays of one role.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import ValidationError
-from pymongo.errors import PyMongoError
 
 from scdp_flows.errors import StoreError, UnknownNameError
 from scdp_flows.schemas.base import ScdpDoc
+from scdp_flows.stores.outages import explained, outlast, server_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,8 +68,7 @@ class DocumentStore(Generic[DocT]):
         row = doc.to_dict()
         if self.shared:
             row |= {_TYPE_FIELD: doc.doc_type, SHARED_KEY: self._shared_key(doc.identifier)}
-        with self._explained():
-            self.store.update(row, key=self.key)
+        outlast(lambda: self.store.update(row, key=self.key), self.store.name)
         return doc
 
     def get(self, identifier: str) -> DocT:
@@ -102,7 +102,11 @@ class DocumentStore(Generic[DocT]):
 
     def find(self, criteria: Mapping[str, Any]) -> DocT | None:
         """Return the first document that satisfies a query, None if there is none."""
-        return next(self.query(criteria, limit=1), None)
+        row = outlast(
+            lambda: next(iter(self.store.query(self._criteria(criteria), limit=1)), None),
+            self.store.name,
+        )
+        return None if row is None else self._decoded(row)
 
     def query(
         self,
@@ -139,31 +143,32 @@ class DocumentStore(Generic[DocT]):
 
     def count(self, criteria: Mapping[str, Any] | None = None) -> int:
         """Return the number of documents that satisfy a query."""
-        return int(self.store.count(self._criteria(criteria)))
+        wanted = self._criteria(criteria)
+        return outlast(lambda: int(self.store.count(wanted)), self.store.name)
 
     def distinct(self, field: str, criteria: Mapping[str, Any] | None = None) -> list[Any]:
         """Return the different values of a field, sorted as text."""
-        return sorted(self.store.distinct(field, self._criteria(criteria)), key=str)
+        wanted = self._criteria(criteria)
+        return sorted(outlast(lambda: self.store.distinct(field, wanted), self.store.name), key=str)
 
     def remove(self, identifier: str) -> None:
         """Remove one document; its blobs stay, since others may share them."""
-        self.store.remove_docs(self._criteria({self.document.id_field: identifier}))
+        wanted = self._criteria({self.document.id_field: identifier})
+        outlast(lambda: self.store.remove_docs(wanted), self.store.name)
 
     def ensure_indexes(self, *fields: str) -> Self:
         """Index fields that are often asked for, and return the store."""
         for field in fields:
-            self.store.ensure_index(field)
+            # The first thing that is asked of a server: a wrong address needs no patience.
+            outlast(partial(self.store.ensure_index, field), self.store.name, wait=False)
         return self
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except PyMongoError as error:
-            raise StoreError(
-                f"{self.store.name}: {error}; check that the database runs, can be reached and "
-                "accepts writes"
-            ) from error
+        except server_errors() as error:
+            raise explained(error, self.store.name) from error
 
     def _criteria(self, criteria: Mapping[str, Any] | None) -> dict[str, Any]:
         if not self.shared:

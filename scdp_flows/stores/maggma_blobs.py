@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import inspect
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from scdp_flows.errors import BlobError
 from scdp_flows.stores.blobs import BlobStore, StoredBlob
 from scdp_flows.stores.codecs import CODECS
+from scdp_flows.stores.outages import outlast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from maggma.core import Store
 
 __all__ = ["MaggmaBlobStore"]
+
+T = TypeVar("T")
 
 _DEFAULT_MAX_BYTES = 16 * 2**30
 # A blob that was used a moment ago is not marked again: marking writes it anew.
@@ -49,7 +53,7 @@ class MaggmaBlobStore(BlobStore):
 
     def entries(self) -> Iterator[StoredBlob]:
         """Yield every stored blob, without reading them."""
-        for found in self.store.distinct("blob_key"):
+        for found in self._ask(lambda: self.store.distinct("blob_key")):
             key, _, codec = str(found).partition(".")
             yield StoredBlob(key, codec)
 
@@ -73,14 +77,15 @@ class MaggmaBlobStore(BlobStore):
     def last_used(self, blob: StoredBlob) -> float:
         """Return when a blob was last put or kept, in s since 1970; infinity if it is gone."""
         wanted = {"blob_key": f"{blob.key}.{blob.codec}"}
-        times = self.store.distinct(_USED_AT, wanted)
+        times = self._ask(lambda: self.store.distinct(_USED_AT, wanted))
         if times:
             return float(max(times))
-        return 0.0 if self.store.count(wanted) else float("inf")
+        return 0.0 if self._ask(lambda: self.store.count(wanted)) else float("inf")
 
     def _codecs(self, key: str) -> list[str]:
         names = [f"{key}.{codec}" for codec in CODECS]
-        found = set(self.store.distinct("blob_key", {"blob_key": {"$in": names}}))
+        wanted = {"blob_key": {"$in": names}}
+        found = set(self._ask(lambda: self.store.distinct("blob_key", wanted)))
         return [codec for codec in CODECS if f"{key}.{codec}" in found]
 
     def _mark_used(self, key: str, codec: str) -> bool:
@@ -95,7 +100,8 @@ class MaggmaBlobStore(BlobStore):
         return True
 
     def _read(self, key: str, codec: str) -> bytes | None:
-        document = self.store.query_one({"blob_key": f"{key}.{codec}"})
+        wanted = {"blob_key": f"{key}.{codec}"}
+        document = self._ask(lambda: self.store.query_one(wanted))
         return None if document is None else base64.b64decode(document["data"])
 
     def _write(self, key: str, codec: str, data: bytes) -> None:
@@ -105,6 +111,9 @@ class MaggmaBlobStore(BlobStore):
             "data": base64.b64encode(data).decode(),
             _USED_AT: time.time(),
         }
+        self._ask(lambda: self._update(row))
+
+    def _update(self, row: dict[str, Any]) -> None:
         write_object = getattr(self.store, "write_doc_to_s3", None)
         if write_object is None:
             self.store.update(row, key="blob_key")
@@ -120,4 +129,8 @@ class MaggmaBlobStore(BlobStore):
         # Unless told, S3Store forgets an object and leaves it in the bucket.
         known = inspect.signature(self.store.remove_docs).parameters
         extra = {name: True for name in ("remove_s3_object",) if name in known}
-        self.store.remove_docs(criteria, **extra)
+        self._ask(lambda: self.store.remove_docs(criteria, **extra))
+
+    def _ask(self, act: Callable[[], T]) -> T:
+        """Ask the server, patiently."""
+        return outlast(act, self.name, BlobError)

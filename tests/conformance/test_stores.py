@@ -331,6 +331,7 @@ def test_what_nobody_used_goes_and_what_was_used_stays(blobs: BlobStore) -> None
 def test_a_second_put_repairs_a_damaged_blob(blobs: BlobStore) -> None:
     reference = blobs.put(b"electrons" * 9)
     blobs._write(reference.key, reference.compression, b"something else")
+    assert not blobs.is_whole(reference)
     with pytest.raises(BlobError, match="damaged"):
         blobs.get(reference)
     assert blobs.put(b"electrons" * 9) == reference

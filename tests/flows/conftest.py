@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.jobs.training_process import Watch
+    from scdp_flows.schemas.density import BlobReference
+    from scdp_flows.stores.factory import Stores
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
@@ -265,6 +267,20 @@ def run_flow() -> Callable[[Any], Any]:
         return store.get_output(flow.uuid)
 
     return run
+
+
+@pytest.fixture
+def damage() -> Callable[[Stores, BlobReference], None]:
+    """Give a function that changes a byte of a stored blob, as a bad disk does."""
+
+    def change(stores: Stores, reference: BlobReference) -> None:
+        folder = stores.path / "blobs" / reference.key[:2] / reference.key[2:4]
+        file = folder / f"{reference.key}.{reference.compression}"
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+
+    return change
 
 
 @pytest.fixture

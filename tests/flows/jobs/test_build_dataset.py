@@ -87,6 +87,16 @@ def test_building_again_packs_nothing(
     assert _build(maker, labels[::-1]).shards == first.shards
 
 
+def test_a_damaged_shard_is_packed_anew(
+    maker: BuildDatasetMaker, labels: list[str], damage: Any
+) -> None:
+    first = _build(maker, labels)
+    with maker.open_stores() as stores:
+        damage(stores, first.shards[0])
+        assert _build(maker, labels).shards == first.shards
+        assert stores.blobs.is_whole(first.shards[0])
+
+
 def test_a_pool_packs_the_same(maker: BuildDatasetMaker, labels: list[str]) -> None:
     alone = _build(maker, labels)
     with maker.open_stores() as stores:

@@ -55,6 +55,17 @@ def maker(store_path: str, gaussian_code: Any) -> IngestMaker:
     return IngestMaker(store_path=store_path, kind=gaussian_code.kind().as_dict())
 
 
+def test_a_density_whose_arrays_are_damaged_is_taken_again(
+    maker: IngestMaker, cube: Path, damage: Any
+) -> None:
+    first = _ingest(maker, cube)
+    with maker.open_stores() as stores:
+        doc = stores.densities.get(first.density_ids[0])
+        damage(stores, doc.blobs["grid"])
+        assert _ingest(maker, cube).density_ids == first.density_ids
+        assert stores.densities.is_whole(doc)
+
+
 def test_a_file_becomes_a_stored_density(
     maker: IngestMaker, cube: Path, density: ChargeDensity
 ) -> None:

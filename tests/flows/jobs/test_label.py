@@ -81,6 +81,19 @@ def test_nothing_is_computed_twice(
     assert second.density_ids[:3] == first.density_ids
 
 
+def test_a_label_whose_arrays_are_damaged_or_gone_is_made_anew(
+    maker: LabelMaker, molecules: list[Molecule], gaussian_code: Any, damage: Any
+) -> None:
+    ids = _label(maker, molecules[:3]).density_ids
+    with maker.open_stores() as stores:
+        damage(stores, stores.densities.get(ids[0]).blobs["grid"])
+        stores.blobs.discard(stores.densities.get(ids[1]).blobs["orbital"])
+        again = _label(maker, molecules[:3])
+        assert (again.n_new, again.n_reused) == (2, 1)
+        assert len(gaussian_code.computed) == 5
+        assert all(stores.densities.is_whole(stores.densities.get(key)) for key in ids)
+
+
 def test_equal_structures_of_a_batch_are_computed_once(
     maker: LabelMaker, water: Molecule, gaussian_code: Any
 ) -> None:

@@ -105,6 +105,18 @@ def test_a_model_that_was_not_stored_in_time_is_not_trained_again(
     assert len(instant_training) == 1
 
 
+def test_a_damaged_checkpoint_is_stored_anew_from_the_folder_of_its_run(
+    maker: TrainMaker, dataset: DatasetDoc, instant_training: list[Path], damage: Any
+) -> None:
+    doc = _train(maker, dataset.dataset_id)
+    assert doc.blob is not None
+    with maker.open_stores() as stores:
+        damage(stores, doc.blob)
+        assert _train(maker, dataset.dataset_id).model_id == doc.model_id
+        assert stores.blobs.is_whole(doc.blob)
+    assert len(instant_training) == 1
+
+
 def test_an_interrupted_run_keeps_its_lowered_learning_rate(
     maker: TrainMaker, dataset: DatasetDoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,5 +82,6 @@ def test_an_unreachable_database_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         raise ServerSelectionTimeoutError("no server")
 
     monkeypatch.setattr(store, "query", lambda *_, **__: fail())
-    with pytest.raises(StoreError, match=r"far away.*no server.*database runs"):
+    monkeypatch.setenv("SCDP_STORE_WAIT_S", "0")
+    with pytest.raises(StoreError, match=r"far away.*no server.*start the server"):
         DocumentStore(store, ReportDoc).put(_report("a"))

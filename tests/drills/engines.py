@@ -1,0 +1,197 @@
+"""Run a flow on an engine to its end, however often its workers are killed.
+
+``python tests/drills/engines.py ENGINE FOLDER --port PORT`` runs ``flow.json`` of the folder, with
+the plan of ``hooks/sitecustomize.py``. What a user does when a worker has died is done here: the
+flow is run again (``local``), lost runs are sought (``fireworks``), jobs are run again
+(``remote``). It prints what became of it as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from monty.json import MontyDecoder
+
+from scdp_flows.stores.factory import job_store
+from scdp_flows.submission.cluster import TEMPLATE, Cluster
+from scdp_flows.submission.engines import submit_flow
+
+_HERE = Path(__file__).parent
+_MOST_ROUNDS = 60
+_REMOTE = """
+name: drill
+base_dir: {folder}/base
+runner:
+  delay_checkout: 1
+  delay_check_run_status: 1
+  delay_advance_status: 1
+  delta_retry: [1]
+workers:
+  cpu: &worker
+    type: local
+    scheduler_type: shell
+    work_dir: {folder}/cpu
+    max_jobs: 1
+    pre_run: |
+      export PATH={bin}:$PATH PYTHONPATH={path} OMP_NUM_THREADS=1 DRILL_FOLDER={folder}
+  gpu: {{<<: *worker, work_dir: {folder}/gpu}}
+queue:
+  store: &store
+    {{type: MongoStore, host: 127.0.0.1, port: {port}, database: {name}, collection_name: jobs}}
+jobstore:
+  docs_store: {{<<: *store, collection_name: outputs}}
+  additional_stores:
+    data: {{<<: *store, type: GridFSStore, collection_name: blobs}}
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a worker."""
+    places = [str(_HERE / "hooks"), *sys.path]
+    return {**os.environ, "DRILL_FOLDER": str(folder), "PYTHONPATH": os.pathsep.join(places)}
+
+
+def read_flow(folder: Path) -> Any:
+    """Return the flow of a drill."""
+    return MontyDecoder().process_decoded(json.loads((folder / "flow.json").read_text()))
+
+
+def killed(folder: Path, *arguments: str) -> bool:
+    """Run a worker and say whether it was killed; end if it failed in another way."""
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(
+        command, env=environment(folder), capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, -signal.SIGKILL):
+        sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
+    return done.returncode != 0
+
+
+def cluster_of(folder: Path, engine: str) -> Cluster:
+    """Describe two workers, called cpu and gpu."""
+    lines = {
+        "remote": "engine: remote\nproject: drill\n",
+        "fireworks": f"engine: fireworks\nlaunchpad: {folder}/launchpad.yaml\n",
+    }
+    work = re.sub(r"\n +queue: .*", "", TEMPLATE[TEMPLATE.index("work:") :])
+    return Cluster.parse(lines[engine] + work)
+
+
+# ------------------------------------------------------------------------------------- run_locally
+def run_local(folder: Path, _: int) -> dict[str, Any]:
+    """Run the flow again until it comes to its end."""
+    n_killed = 0
+    while killed(folder, "work", str(folder)):
+        n_killed += 1
+    return {"killed": n_killed, "states": ["COMPLETED"], "told": []}
+
+
+def work_local(folder: Path) -> None:
+    """Run the flow once."""
+    from jobflow import run_locally
+
+    run_locally(
+        read_flow(folder), store=job_store(folder / "outputs"), ensure_success=True, log=False
+    )
+
+
+# --------------------------------------------------------------------------------------- FireWorks
+def run_fireworks(folder: Path, port: int) -> dict[str, Any]:
+    """Start workers and look for lost runs until nothing is left to do."""
+    from fireworks import LaunchPad
+
+    pad = LaunchPad(host="127.0.0.1", port=port, name=folder.name, strm_lvl="ERROR")
+    pad.reset("", require_password=False)
+    pad.to_file(str(folder / "launchpad.yaml"))
+    flow = read_flow(folder)
+    submit_flow(flow, cluster_of(folder, "fireworks"), store=job_store(folder / "outputs"))
+    n_killed, told = 0, []
+    for _ in range(_MOST_ROUNDS):
+        for worker in ("cpu", "gpu"):
+            if killed(folder, "rocket", str(folder), "--worker", worker):
+                n_killed += 1
+                _, lost, _ = pad.detect_lostruns(expiration_secs=0, rerun=True)
+                told.append(f"{len(lost)} lost")
+        if not pad.get_fw_ids({"state": {"$in": ["READY", "RUNNING"]}}):
+            break
+    states = sorted(pad.get_fw_by_id(number).state for number in pad.get_fw_ids())
+    pad.connection.close()
+    return {"killed": n_killed, "states": states, "told": told}
+
+
+def work_fireworks(folder: Path, worker: str) -> None:
+    """Take fireworks of one category as long as there are any."""
+    from fireworks import FWorker, LaunchPad
+    from fireworks.core.rocket_launcher import rapidfire
+
+    pad = LaunchPad.from_file(str(folder / "launchpad.yaml"))
+    os.chdir(folder)
+    fworker = FWorker(name=worker, category=worker)
+    rapidfire(pad, fworker, nlaunches=0, sleep_time=0, strm_lvl="ERROR")
+    pad.connection.close()
+
+
+# ---------------------------------------------------------------------------------- jobflow-remote
+def run_remote(folder: Path, port: int) -> dict[str, Any]:
+    """Let the runner run, and run again what has failed, until all is completed."""
+    text = _REMOTE.format(
+        folder=folder,
+        bin=Path(sys.executable).parent,
+        path=environment(folder)["PYTHONPATH"],
+        port=port,
+        name=folder.name,
+    )
+    (folder / "projects").mkdir()
+    (folder / "projects" / "drill.yaml").write_text(text)
+    os.environ["JFREMOTE_PROJECTS_FOLDER"] = str(folder / "projects")
+    from jobflow_remote.jobs.jobcontroller import JobController
+    from jobflow_remote.jobs.runner import Runner
+
+    controller = JobController.from_project_name("drill")
+    controller.reset()
+    submit_flow(read_flow(folder), cluster_of(folder, "remote"))
+    told: list[str] = []
+    for _ in range(_MOST_ROUNDS):
+        Runner(project_name="drill").run_all_jobs(max_seconds=600)
+        infos = controller.get_jobs_info()
+        failed = [one for one in infos if one.state.value in {"FAILED", "REMOTE_ERROR"}]
+        if not failed:
+            break
+        for one in failed:
+            said = (one.error or one.remote.error or "").strip().splitlines()
+            told.append(f"{one.name}: {one.state.value}: {said[-1] if said else ''}")
+            controller.rerun_job(db_id=str(one.db_id), force=True)
+    states = sorted(one.state.value for one in controller.get_jobs_info())
+    return {"killed": len(told), "states": states, "told": told}
+
+
+_RUN = {"local": run_local, "fireworks": run_fireworks, "remote": run_remote}
+
+
+def main() -> None:
+    """Run a drill, or be one of its workers."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=[*_RUN, "work", "rocket"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--worker", default="cpu")
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    if given.what == "work":
+        work_local(folder)
+    elif given.what == "rocket":
+        work_fireworks(folder, given.worker)
+    else:
+        sys.stdout.write(json.dumps(_RUN[given.what](folder, given.port)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
