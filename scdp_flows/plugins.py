@@ -44,6 +44,7 @@ _BUILT_IN = MappingProxyType(
             "abinit": "scdp_flows.dft.abinit:AbinitCode",
             "espresso": "scdp_flows.dft.espresso:EspressoCode",
             "pyscf": "scdp_flows.dft.pyscf:PyscfCode",
+            "pyscf_crystals": "scdp_flows.dft.pyscf_crystals:PyscfCrystalCode",
         },
         "stores": {"sqlite": "scdp_flows.stores.sqlite:SqliteStore"},
     }

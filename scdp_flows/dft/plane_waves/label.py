@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scdp_flows.dft.base import Label
 from scdp_flows.dft.plane_waves.fit import fit_waves
@@ -12,18 +12,29 @@ from scdp_flows.errors import CalculationError
 if TYPE_CHECKING:
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.base import ScfInfo
-    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
+    from scdp_flows.kind import DensityKind
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["crystal_label"]
+__all__ = ["LabelSettings", "crystal_label"]
+
+
+class LabelSettings(Protocol):
+    """What settings say of labels, in every code."""
+
+    @property
+    def charge_tolerance(self) -> float:
+        """Largest difference of a label's integral from the electron count, electrons."""
+
+    def kind(self) -> DensityKind:
+        """Return which density the settings produce."""
 
 
 def crystal_label(
     crystal: Crystal,
-    settings: PlaneWaveSettings,
+    settings: LabelSettings,
     density: ChargeDensity,
     waves: EspressoWaves,
     scf: ScfInfo,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scdp_flows.dft.base import StartDensity
-    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
+    from scdp_flows.dft.plane_waves.wave_list import WaveSettings
     from scdp_models.density.orbital import OrbitalDensity
 
 __all__ = ["Calculation", "Effort", "SeededRun", "check_spin", "run_seeded", "seed_waves"]
@@ -84,7 +84,7 @@ class SeededRun(Generic[R, S]):
     """What a program did for the seed; its processor time is not in `seed_cpu_s`."""
 
 
-def check_spin(settings: PlaneWaveSettings, *, with_spin: bool) -> None:
+def check_spin(settings: WaveSettings, *, with_spin: bool) -> None:
     """Refuse to start two spins from a total density.
 
     Raises
@@ -101,7 +101,7 @@ def check_spin(settings: PlaneWaveSettings, *, with_spin: bool) -> None:
 
 def seed_waves(
     crystal: Crystal,
-    settings: PlaneWaveSettings,
+    settings: WaveSettings,
     density: StartDensity,
     *,
     symmetrise: bool = True,

@@ -7,20 +7,39 @@ the order of three nested loops over the indices from negative to positive.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
 
-__all__ = ["coulomb_weights", "places_of", "reciprocal_vectors", "wave_list"]
+__all__ = ["WaveSettings", "coulomb_weights", "places_of", "reciprocal_vectors", "wave_list"]
 
 _SAME_LENGTH = 1e-8
+
+
+class WaveSettings(Protocol):
+    """What settings say of the waves of a density, in every code."""
+
+    @property
+    def spin(self) -> str:
+        """Whether there are two spin densities: ``"restricted"`` or ``"unrestricted"``."""
+
+    @property
+    def n_spins(self) -> int:
+        """Spin densities."""
+
+    @property
+    def gamma_only(self) -> bool:
+        """Whether one of each pair G and -G is listed."""
+
+    @property
+    def cutoff_ry(self) -> float:
+        """Cut-off of the density, Rydberg."""
 
 
 def reciprocal_vectors(cell_bohr: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -28,7 +47,7 @@ def reciprocal_vectors(cell_bohr: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(2 * np.pi * np.linalg.inv(cell_bohr).T)
 
 
-def wave_list(crystal: Crystal, settings: PlaneWaveSettings) -> NDArray[np.int64]:
+def wave_list(crystal: Crystal, settings: WaveSettings) -> NDArray[np.int64]:
     """Return the Miller indices of a density, shape ``(n_waves, 3)``.
 
     Parameters
