@@ -72,6 +72,8 @@ class CrystalSystem:
     ----------
     grid
         The grid with its orbitals.
+    core, overlap
+        Matrices at each k-point, shape ``(n_k, n, n)``.
     cpu_s, wall_s
         What all this took, s; every calculation counts it as its own.
     """
@@ -88,6 +90,8 @@ class CrystalSystem:
                 max_memory_gb=settings.max_memory_gb,
             )
             self.core = self.grid.core(self.kpts)
+            overlap = self.cell.pbc_intor("int1e_ovlp", hermi=1, kpts=self.kpts)
+        self.overlap = np.asarray(overlap)
         self.cpu_s, self.wall_s = time.process_time() - cpu, time.perf_counter() - wall
 
     def mean_field(self, conv_tol_ha: float) -> Any:
@@ -105,6 +109,7 @@ class CrystalSystem:
         if self._settings.smearing != "none":
             mf = smearing_(mf, self._settings.sigma_ha, method=self._settings.smearing)
         mf.get_hcore = lambda *_, **__: self.core
+        mf.get_ovlp = lambda *_, **__: self.overlap
         mf.get_veff = self._veff
         return mf
 
@@ -177,6 +182,6 @@ class CrystalSystem:
         mf = self.mean_field(self._settings.conv_tol_ha)
         fock = self.core + self.grid.matrices(self.grid.potential(density).values)
         with quiet_pyscf():
-            energies, orbitals = mf.eig(fock, mf.get_ovlp())
+            energies, orbitals = mf.eig(fock, self.overlap)
             found: NDArray[np.complex128] = mf.make_rdm1(orbitals, mf.get_occ(energies, orbitals))
         return found

@@ -129,8 +129,7 @@ def _checked(system: CrystalSystem, values: NDArray[np.float64]) -> NDArray[np.c
     if not np.isfinite(values).all():
         raise CalculationError("the starting density is not finite on the grid")
     dm0 = system.diagonalised(values)
-    overlap = np.asarray(system.cell.pbc_intor("int1e_ovlp", hermi=1, kpts=system.kpts))
-    held = float(np.einsum("kij,kji->", dm0, overlap).real) / len(overlap)
+    held = float(np.einsum("kij,kji->", dm0, system.overlap).real) / len(system.overlap)
     expected = system.crystal.n_electrons
     if not abs(held - expected) < 1e-6 * expected:
         raise CalculationError(
