@@ -30,9 +30,10 @@ from maggma.stores import MemoryStore
 from pymatgen.core import Lattice, Structure
 
 import scdp_flows
-from scdp_flows.dft.vasp.augmentation import OccupancyLibrary, harvest
+from scdp_flows.dft.vasp.augmentation import OccupancyLibrary
 from scdp_flows.dft.vasp.earlier_run import EarlierRunSource
 from scdp_flows.dft.vasp.folder import read_record
+from scdp_flows.dft.vasp.harvested import harvest
 from scdp_flows.flows.seeded_vasp import SeededStaticMaker
 from scdp_flows.powerups import seed_vasp
 from scdp_flows.stores.factory import open_stores
@@ -131,10 +132,10 @@ print(record.reason.replace(str(RUNS), "runs") if record and record.reason else 
 # come from finished runs; `scdp vasp-harvest` does the same on the command line.
 
 # %%
-library = OccupancyLibrary(()).extended(harvest(first))
+library = OccupancyLibrary((harvest(first),))
 library.write("occupancies.json")
-for item in library.items:
-    print(item.title, item.functional, item.channels, len(item.values), "numbers")
+for item in library.kinds:
+    print(item.title, item.functional, item.channels, len(library.runs[0].values[0]), "numbers")
 
 # %% [markdown]
 # Next: `PredictedSource(ScdpPredictor("my-model"), "occupancies.json")` in place of `source`, with

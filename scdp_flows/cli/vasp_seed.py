@@ -12,6 +12,7 @@ from scdp_flows.cli.running import show_table
 from scdp_flows.errors import DensityFormatError, SettingsError
 
 if TYPE_CHECKING:
+    from scdp_flows.dft.vasp.augmentation import OccupancyLibrary
     from scdp_flows.dft.vasp.sources import SeedSource
 
 __all__ = ["vasp_audit", "vasp_harvest", "vasp_seed"]
@@ -44,7 +45,7 @@ def vasp_seed(
         str | None, typer.Option("--model", "-m", help="Model that predicts the density.")
     ] = None,
     library: Annotated[
-        Path | None, typer.Option(help="File of PAW occupancies for predicted densities.")
+        Path | None, typer.Option(help="File of PAW occupancies, or of a model of them.")
     ] = None,
     reseed: Annotated[
         bool, typer.Option("--reseed", help="Seed again where a restart finds the seed lost.")
@@ -86,19 +87,47 @@ def vasp_harvest(
     library: Annotated[Path, typer.Option("--output", "-o", help="File of the library.")] = Path(
         "occupancies.json"
     ),
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn the occupancies of the library, and write this .safetensors file."
+        ),
+    ] = None,
 ) -> None:
     """Collect the PAW occupancies of finished runs for the seeds of predicted densities."""
-    from scdp_flows.dft.vasp.augmentation import OccupancyLibrary, harvest
+    from scdp_flows.dft.vasp.augmentation import OccupancyLibrary
+    from scdp_flows.dft.vasp.harvested import harvest
+    from scdp_flows.dft.vasp.occupancies import MODEL_SUFFIX
 
+    if train is not None and train.suffix != MODEL_SUFFIX:
+        raise SettingsError(f"--train {train}: the file of a model ends with {MODEL_SUFFIX}")
     kept = OccupancyLibrary.read(library) if library.exists() else OccupancyLibrary(())
     rows = []
     for folder in folders:
         try:
-            records = harvest(folder)
+            run = harvest(folder)
         except DensityFormatError as error:
             rows.append((str(folder), 0, str(error)))
             continue
-        kept = kept.extended(records)
-        rows.append((str(folder), len(records), ""))
+        kept = kept.extended([run])
+        rows.append((str(folder), len(run.numbers), ""))
     kept.write(library)
-    show_table(f"{library}: {len(kept.items)} records", ("folder", "atoms", "left out"), rows)
+    show_table(f"{library}: {len(kept.runs)} runs", ("folder", "atoms", "left out"), rows)
+    if train is not None:
+        _train(kept, train)
+
+
+def _train(library: OccupancyLibrary, path: Path) -> None:
+    """Learn the occupancies of a library and say how well runs left out are predicted."""
+    from scdp_flows.dft.vasp.fit import learn_occupancies
+
+    model = learn_occupancies(library)
+    model.write(path)
+    rows = [
+        (each.kind.title, each.kind.functional, each.n_runs, each.n_atoms, degree, *errors)
+        for each in model.learned
+        for degree, errors in each.head.scores.items()
+    ]
+    shown = [(*row[:-2], f"{row[-2]:.4f}", f"{row[-1]:.4f}") for row in rows]
+    columns = ("potential", "functional", "runs", "atoms", "L", "error", "of the mean")
+    show_table(f"{path}: errors (rms) of runs left out", columns, shown)

@@ -72,6 +72,9 @@ class VaspSeedDoc(ScdpDoc):
     occupancies: str | None = Field(
         default=None, description="Where the PAW occupancies come from."
     )
+    occupancies_sha256: str | None = Field(
+        default=None, description="Hash of the library or model of occupancies."
+    )
     chgcar_sha256: str | None = Field(default=None, description="Hash of the written CHGCAR.")
     seconds: float = Field(default=0.0, ge=0, description="Elapsed time of the seed, in s.")
     events: list[str] = Field(

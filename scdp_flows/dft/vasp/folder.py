@@ -166,6 +166,7 @@ def _seeded(inputs: VaspFolder, source: SeedSource, doc: VaspSeedDoc) -> VaspSee
         "excess_electrons": excess,
         "magnetization": origin,
         "occupancies": seed.occupancies,
+        "occupancies_sha256": seed.occupancies_sha256,
         "chgcar_sha256": file_sha256(path),
     }
     return doc.updated(**changes)

@@ -93,6 +93,13 @@ class VaspFolder:
         return tuple(self.potcar[run].channels for run in self._runs())
 
     @property
+    def atom_hashes(self) -> tuple[str | None, ...]:
+        """What identifies the pseudopotential of each atom; None where there is no POTCAR."""
+        if not self.potcar:
+            return (None,) * len(self.numbers)
+        return tuple(self.potcar[run].potcar_hash for run in self._runs())
+
+    @property
     def valences(self) -> NDArray[np.float64] | None:
         """Valence electrons of each neutral atom (n_atoms,); None if the POTCAR is not there."""
         if not self.potcar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PotcarEntry",
     "channel_blocks",
+    "declared_hash",
+    "differ",
     "occupancy_count",
     "read_potcar",
     "same_potential",
@@ -28,6 +31,7 @@ _VALENCE = re.compile(r"ZVAL\s*=\s*([-\d.Ee+]+)")
 _CUTOFF = re.compile(r"ENMAX\s*=\s*([-\d.Ee+]+)")
 _EXCHANGE = re.compile(r"LEXCH\s*=\s*(\S+)")
 _CHANNELS = re.compile(r"^\s*(\d)\s+(\d)\s+\d*\.\d+\s*$")
+_HASH = re.compile(r"SHA256\s*=\s*([0-9a-fA-F]{64})")
 _FUNCTIONALS = {"PE": "PBE", "CA": "LDA", "91": "PW91"}
 
 
@@ -47,6 +51,8 @@ class PotcarEntry:
     """The functional it was made for, which holds where INCAR names none."""
     channels: tuple[int, ...] = ()
     """Angular momentum of each projector channel in the order of the file; empty if none."""
+    potcar_hash: str | None = None
+    """``sha256:`` and the hash that the entry states, else ``text:`` and the hash of its text."""
 
 
 def channel_blocks(channels: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
@@ -127,7 +133,27 @@ def _entry(text: str, path: str | os.PathLike[str]) -> PotcarEntry:
         float(words["ENMAX"]),
         _FUNCTIONALS.get(code, code),
         _channels(text),
+        declared_hash(text) or f"text:{hashlib.sha256(text.strip().encode()).hexdigest()}",
     )
+
+
+def declared_hash(text: str) -> str | None:
+    """Return the hash that the head of a pseudopotential states, in POTCAR or in OUTCAR.
+
+    Examples
+    --------
+    >>> declared_hash("   SHA256 =  " + 8 * "0123abcd" + " Si/POTCAR")[:15]
+    'sha256:0123abcd'
+    """
+    match = _HASH.search(text)
+    return f"sha256:{match.group(1).lower()}" if match else None
+
+
+def differ(first: str | None, second: str | None) -> bool:
+    """Tell whether two hashes are of one sort and unequal; what is unknown differs from nothing."""
+    if first is None or second is None or first.split(":")[0] != second.split(":")[0]:
+        return False
+    return first != second
 
 
 def _channels(text: str) -> tuple[int, ...]:

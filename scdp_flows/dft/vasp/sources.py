@@ -9,7 +9,7 @@ import numpy as np
 from monty.json import MSONable
 
 from scdp_flows.density import Augmentation, ChargeDensity
-from scdp_flows.dft.vasp.augmentation import OccupancyLibrary
+from scdp_flows.dft.vasp.occupancies import read_occupancies
 from scdp_flows.errors import CalculationError, KindMismatchError
 from scdp_flows.io.structures import structure_hash
 from scdp_flows.io.vasp_run import VaspRun
@@ -17,6 +17,7 @@ from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.base import Predictor  # noqa: TC001 - a field that is decoded
 from scdp_flows.predictors.rendering import render_like
 from scdp_flows.predictors.stored import stored_density
+from scdp_flows.schemas.training import file_sha256
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Seed(NamedTuple):
     """Density, PAW occupancies and, where the source has it, the magnetisation."""
     occupancies: str
     """Where the occupancies come from."""
+    occupancies_sha256: str | None = None
+    """Hash of the file that they come from."""
 
 
 @runtime_checkable
@@ -102,12 +105,13 @@ def _rendered(
     """Put a prediction on the grid and add occupancies."""
     if library is None:
         raise CalculationError(
-            "a predicted density has no PAW occupancies; name a library of them, harvested by "
+            "a predicted density has no PAW occupancies; name a library or model of them, made by "
             "`scdp vasp-harvest` from runs with these pseudopotentials"
         )
-    records = OccupancyLibrary.read(library).records(inputs)
+    found = read_occupancies(library).records(inputs)
     grid = render_like(density, empty_grid(inputs, shape))
-    return Seed(replace(grid, augmentation=(Augmentation.from_records(records),)), "library")
+    augmentation = (Augmentation.from_records(found.records),)
+    return Seed(replace(grid, augmentation=augmentation), found.origin, file_sha256(library))
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ class PredictedSource(MSONable):
     predictor: Predictor
     """Who predicts; its kind must be that of the calculation."""
     library: str | None = None
-    """File of PAW occupancies, see :class:`scdp_flows.dft.vasp.augmentation.OccupancyLibrary`."""
+    """File of PAW occupancies: a library, or a model of them (``.safetensors``), see
+    :func:`scdp_flows.dft.vasp.occupancies.read_occupancies`."""
 
     @property
     def name(self) -> str:
@@ -148,7 +153,7 @@ class StoredSource(MSONable):
     predictor: str | None = None
     """Name of the predictor; None: the newest of any."""
     library: str | None = None
-    """File of PAW occupancies."""
+    """File of PAW occupancies: a library, or a model of them (``.safetensors``)."""
 
     @property
     def name(self) -> str:

@@ -80,5 +80,14 @@ def test_a_library_is_collected(runs: Path, tmp_path: Path) -> None:
             app, ["vasp-harvest", str(runs / "one"), str(tmp_path), "-o", str(file)]
         )
         assert result.exit_code == 0
-    assert "1 records" in result.output
+    assert "1 runs" in result.output
     assert file.exists()
+
+
+def test_a_library_is_learned(runs: Path, tmp_path: Path) -> None:
+    words = ["vasp-harvest", str(runs / "one"), "-o", str(tmp_path / "library.json"), "--train"]
+    result = CliRunner().invoke(app, [*words, str(tmp_path / "model.safetensors")])
+    assert result.exit_code == 0
+    assert "errors (rms) of runs left out" in result.output
+    assert (tmp_path / "model.safetensors").exists()
+    assert CliRunner().invoke(app, [*words, "model.json"]).exit_code != 0

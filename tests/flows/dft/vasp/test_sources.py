@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from monty.json import MontyDecoder, jsanitize
 
-from scdp_flows.dft.vasp.augmentation import OccupancyLibrary, harvest
+from scdp_flows.dft.vasp.augmentation import OccupancyLibrary
+from scdp_flows.dft.vasp.fit import learn_occupancies
 from scdp_flows.dft.vasp.folder import seed_folder
+from scdp_flows.dft.vasp.harvested import harvest
 from scdp_flows.dft.vasp.inputs import read_folder
 from scdp_flows.dft.vasp.sources import PredictedSource, SeedSource, StoredSource, kind_of
 from scdp_flows.errors import KindMismatchError
@@ -15,11 +18,11 @@ from scdp_flows.jobs.predict import store_prediction
 from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.predictors.base import Predicted
+from scdp_flows.schemas.training import file_sha256
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pymatgen.core import Structure
 
@@ -53,7 +56,7 @@ class Gaussians:
 @pytest.fixture
 def library(finished: Path, tmp_path: Path) -> str:
     path = tmp_path / "library.json"
-    OccupancyLibrary(()).extended(harvest(finished)).write(path)
+    OccupancyLibrary(()).extended([harvest(finished)]).write(path)
     return str(path)
 
 
@@ -75,9 +78,21 @@ def test_a_prediction_becomes_a_seed(
 ) -> None:
     source = PredictedSource(Gaussians(), library)  # type: ignore[arg-type]
     doc = seed_folder(write_inputs(silicon), source)
-    assert (doc.status, doc.occupancies) == ("seeded", "library")
+    assert (doc.status, doc.occupancies) == ("seeded", "library of 1 runs")
+    assert doc.occupancies_sha256 == file_sha256(Path(library))
     assert doc.source == "predicted by gaussians"
     assert abs(doc.excess_electrons or 0.0) < 1e-3
+
+
+def test_learned_occupancies_become_part_of_a_seed(
+    write_inputs: Callable[..., Path], silicon: Structure, library: str, tmp_path: Path
+) -> None:
+    model = tmp_path / "occupancies.safetensors"
+    learn_occupancies(OccupancyLibrary.read(library)).write(model)
+    source = PredictedSource(Gaussians(), str(model))  # type: ignore[arg-type]
+    doc = seed_folder(write_inputs(silicon), source)
+    assert doc.occupancies == "predicted from 1 runs for 2 of 2 atoms"
+    assert doc.occupancies_sha256 == file_sha256(model)
 
 
 def test_predictions_of_another_kind_and_without_occupancies_are_refused(
