@@ -21,6 +21,7 @@ from scdp_flows.cli.options import (
 from scdp_flows.cli.running import run_here, show_failures, show_table
 from scdp_flows.dft.espresso import EspressoCode, EspressoSettings
 from scdp_flows.dft.pyscf import PyscfCode, PyscfSettings
+from scdp_flows.dft.pyscf_crystals import PyscfCrystalCode, PyscfCrystalSettings
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.seed import SeedMaker
 from scdp_flows.predictors.scdp import DEFAULT_MODEL
@@ -37,6 +38,7 @@ class Dft(StrEnum):
     """Name the DFT codes that the command line knows."""
 
     PYSCF = "pyscf"
+    PYSCF_CRYSTALS = "pyscf-crystals"
     ESPRESSO = "espresso"
 
 
@@ -85,12 +87,14 @@ def _code(dft: Dft, given: dict[str, Any]) -> DftCode:
     try:
         if dft is Dft.PYSCF:
             return PyscfCode(PyscfSettings(**given)) if given else PyscfCode()
-        if "pseudopotentials" not in given:
-            example = json.dumps({"Si": "Si.pbe-rrkj.UPF"})
-            raise SettingsError(f"--dft espresso needs --set 'pseudopotentials={example}'")
         for name in ("kpoints", "kshift"):
             if name in given:
                 given[name] = tuple(given[name])
+        if dft is Dft.PYSCF_CRYSTALS:
+            return PyscfCrystalCode(PyscfCrystalSettings(**given))
+        if "pseudopotentials" not in given:
+            example = json.dumps({"Si": "Si.pbe-rrkj.UPF"})
+            raise SettingsError(f"--dft espresso needs --set 'pseudopotentials={example}'")
         return EspressoCode(EspressoSettings(**given))
     except TypeError as error:
         raise SettingsError(f"--dft {dft.value}, --set: {error}") from error

@@ -47,6 +47,9 @@ def test_wrong_settings_of_a_code_are_explained(scdp: Any, water_file: Path) -> 
     result = scdp("seed", water_file, "--dft", "espresso")
     assert result.exit_code == 2
     assert "needs --set 'pseudopotentials=" in result.stderr
+    result = scdp("seed", water_file, "--dft", "pyscf-crystals", "--set", "kpoints=[0,1,1]")
+    assert result.exit_code == 2
+    assert "kpoints is (0, 1, 1)" in result.stderr
     result = scdp("seed", water_file, "--set", "bassis=gth-dzvp")
     assert result.exit_code == 2
     assert "unexpected keyword argument 'bassis'" in result.stderr
