@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,19 +12,37 @@ from scdp_flows.cli.options import as_path, read_all
 from scdp_flows.cli.running import run_here, show_failures, show_table
 from scdp_flows.io.structures import AtomicStructure
 from scdp_flows.jobs.predict import PredictMaker
+from scdp_flows.predictors.ensemble import EnsemblePredictor
 from scdp_flows.predictors.scdp import DEFAULT_MODEL, ScdpPredictor
 from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput
 
+if TYPE_CHECKING:
+    from scdp_flows.predictors.base import Predictor
+
 __all__ = ["predict"]
 
-_COLUMNS = ("structure", "formula", "electrons / e", "dipole / e Å", "time / s", "files")
+_COLUMNS = (
+    "structure",
+    "formula",
+    "electrons / e",
+    "dipole / e Å",
+    "disagreement / mHa per atom",
+    "time / s",
+    "files",
+)
 
 
 def predict(
     structures: Annotated[list[Path], typer.Argument(help="xyz, extended xyz, CIF or POSCAR.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Name, identifier or .safetensors file.")
-    ] = DEFAULT_MODEL,
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name, identifier or .safetensors file; repeated: the mean of these models, and "
+            f"how far they disagree; default: {DEFAULT_MODEL}.",
+        ),
+    ] = None,
     format: Annotated[  # noqa: A002 - the word users expect
         list[str] | None,
         typer.Option("--format", "-f", help="chgcar or cube; may be repeated; default: both."),
@@ -41,7 +59,7 @@ def predict(
     """Predict the densities of structures and write them to files."""
     named = read_all(structures)
     maker = PredictMaker(
-        predictor=ScdpPredictor(model, store_path=as_path(store)),
+        predictor=_predictor(model or [DEFAULT_MODEL], as_path(store)),
         formats=format or ["chgcar", "cube"],
         folder=str(output.absolute()),
         spacing=spacing,
@@ -61,10 +79,24 @@ def _run(maker: PredictMaker, named: dict[str, AtomicStructure], store: Path) ->
     return found
 
 
+def _predictor(models: list[str], store: str | None) -> Predictor:
+    if len(models) == 1:
+        return ScdpPredictor(models[0], store_path=store)
+    return EnsemblePredictor(models, store_path=store)
+
+
 def _row(row: PredictedRow) -> tuple[object, ...]:
     files = "\n".join(_short(Path(file)) for file in row.files)
-    moment = row.dipole_e_ang
-    return row.name, row.formula, f"{row.n_electrons:.4f}", moment, row.seconds, files
+    spread = row.uncertainty_ha_per_atom
+    return (
+        row.name,
+        row.formula,
+        f"{row.n_electrons:.4f}",
+        row.dipole_e_ang,
+        None if spread is None else 1e3 * spread,
+        row.seconds,
+        files,
+    )
 
 
 def _short(file: Path) -> str:

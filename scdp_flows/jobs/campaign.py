@@ -10,6 +10,7 @@ import numpy as np
 from jobflow import Flow, Maker, Response, job
 
 from scdp_flows.errors import DatasetError, SettingsError
+from scdp_flows.io.structures import as_arrays
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.select import load_pool, put_pool
 from scdp_flows.schemas.active_learning import ActiveLearningOutput, Campaign, LearningRound
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from scdp_flows.schemas.active_learning import Selection, Stopped
     from scdp_flows.schemas.outputs import EvaluationOutput
 
-__all__ = ["BeginCampaignMaker", "NextRoundMaker", "RoundMaker"]
+__all__ = ["BeginCampaignMaker", "NextRoundMaker", "RoundMaker", "draw_first"]
 
 
 class RoundMaker(Protocol):
@@ -38,7 +39,7 @@ class BeginCampaignMaker(StepMaker):
 
     name: str = "begin"
     n_first: int = 8
-    """Structures of the first round, drawn at random."""
+    """Structures of the first round, drawn at random so that every element of the pool occurs."""
     seed: int = 0
     """Key of the draw."""
     tag: str = "active learning"
@@ -63,23 +64,65 @@ class BeginCampaignMaker(StepMaker):
         Raises
         ------
         DatasetError
-            If the pool has fewer structures than the first round needs.
+            If the pool has fewer structures than the first round takes, or more elements than they
+            can show.
         """
-        if len(pool) < self.n_first:
-            raise DatasetError(
-                f"the pool has {len(pool)} structures, the first round takes {self.n_first}; give "
-                "more, or lower n_first"
-            )
-        chosen = np.random.default_rng(self.seed).permutation(len(pool))[: self.n_first]
+        chosen = draw_first(pool, self.n_first, seed=self.seed)
         with self.open_stores() as stores:
             reference = put_pool(pool, stores.blobs)
         campaign = Campaign(
             pool=reference,
             test_ids=list(test_ids),
             tag=f"{self.tag} {reference.key[:8]} {uuid4().hex[:8]}",
-            chosen=chosen.tolist(),
+            chosen=chosen,
         )
         return _started(rounds, campaign, pool)
+
+
+def draw_first(pool: Sequence[AtomicStructure], n_first: int, *, seed: int) -> list[int]:
+    """Draw the structures that a campaign begins with.
+
+    A model knows the elements that it was trained on and no others, so that every element of the
+    pool must occur: the first structures of a random order that bring a new one are taken, then
+    the others in this order.
+
+    Parameters
+    ----------
+    pool
+        What may be drawn.
+    n_first
+        How many.
+    seed
+        Key of the order.
+
+    Returns
+    -------
+    list of int
+        Positions in the pool.
+
+    Raises
+    ------
+    DatasetError
+        If the pool has fewer structures, or so many structures are too few for its elements.
+    """
+    if len(pool) < n_first:
+        raise DatasetError(
+            f"the pool has {len(pool)} structures, the first round takes {n_first}; give more, or "
+            "lower n_first"
+        )
+    order: list[int] = np.random.default_rng(seed).permutation(len(pool)).tolist()
+    covering, seen = list[int](), set[int]()
+    for index in order:
+        elements = set(as_arrays(pool[index])[0].tolist())
+        if elements - seen:
+            covering.append(index)
+            seen |= elements
+    if len(covering) > n_first:
+        raise DatasetError(
+            f"the pool has {len(seen)} elements, and the first round takes {n_first} structures, "
+            f"which do not show all of them; raise n_first to {len(covering)}"
+        )
+    return [*covering, *(index for index in order if index not in covering)][:n_first]
 
 
 @dataclass(kw_only=True)

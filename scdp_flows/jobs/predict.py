@@ -132,6 +132,7 @@ class PredictMaker(StepMaker):
             formula=hill_formula(doc.numbers),
             n_electrons=doc.n_electrons,
             dipole_e_ang=None if moment is None else float(np.linalg.norm(moment)),
+            uncertainty_ha_per_atom=doc.uncertainty_ha_per_atom,
             seconds=doc.seconds,
             files=self._write(predicted, structure, context.predictor, name),
         )
@@ -268,6 +269,7 @@ def store_prediction(
         spin_blob=None if spin is None else stores.blobs.put_arrays(spin.to_arrays()),
         n_electrons=predicted.density.n_electrons(),
         excess_electrons_removed_e=predicted.excess_electrons,
+        uncertainty_ha_per_atom=predicted.uncertainty_ha_per_atom,
         seconds=predicted.seconds,
         numbers=numbers.tolist(),
         positions=positions.tolist(),

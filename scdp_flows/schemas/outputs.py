@@ -60,6 +60,11 @@ class PredictedRow(ScdpPart):
     dipole_e_ang: float | None = Field(
         default=None, ge=0, description="Length of the electric dipole moment in e·Å; molecules."
     )
+    uncertainty_ha_per_atom: float | None = Field(
+        default=None,
+        ge=0,
+        description="Mean Coulomb distance of the models of an ensemble per atom, in Ha.",
+    )
     seconds: float = Field(ge=0, description="Elapsed time of the prediction in s.")
     files: list[str] = Field(default_factory=list, description="Files written, absolute paths.")
 

@@ -33,6 +33,11 @@ class PredictionDoc(ScdpDoc):
         default=0.0,
         description="Electrons by which the raw prediction exceeded the right count, in e.",
     )
+    uncertainty_ha_per_atom: float | None = Field(
+        default=None,
+        ge=0,
+        description="Mean Coulomb distance of the models of an ensemble per atom, in Ha.",
+    )
     seconds: float = Field(ge=0, description="Elapsed time of the prediction in s.")
     numbers: list[int] = Field(min_length=1, description="Atomic numbers, shape (n_atoms,).")
     positions: list[Vector3] = Field(description="Positions in Å, shape (n_atoms, 3).")

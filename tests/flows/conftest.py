@@ -334,3 +334,14 @@ def hydrogens() -> list[Molecule]:
     """Give hydrogen molecules of many lengths."""
     lengths = np.linspace(0.6, 1.0, 9)
     return [Molecule(["H", "H"], [[0, 0, 0], [0, 0, length]]) for length in lengths]
+
+
+@pytest.fixture
+def two_models(tiny_checkpoint: Path, tmp_path: Path) -> list[str]:
+    """Give two models that differ a little."""
+    from scdp_models.checkpoint import load_checkpoint, save_checkpoint
+
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    state = {k: 1.1 * v if v.is_floating_point() else v for k, v in checkpoint.state.items()}
+    other = save_checkpoint(tmp_path / "other.safetensors", replace(checkpoint, state=state))
+    return [str(tiny_checkpoint), str(other)]

@@ -43,6 +43,21 @@ def test_predictions_are_kept_on_request(
         assert stores.reports.predictions.count() == 1
 
 
+def test_several_models_say_how_far_they_disagree(
+    scdp: Any, water_file: Path, two_models: list[str], tmp_path: Path
+) -> None:
+    result = scdp(
+        "predict", water_file, "-m", two_models[0], "-m", two_models[1], "-f", "cube",
+        "-o", tmp_path, "--store", tmp_path / "s", "--spacing", 0.4,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    with open_stores(tmp_path / "s") as stores:
+        (doc,) = stores.reports.predictions.query({})
+    assert doc.uncertainty_ha_per_atom is not None
+    assert doc.uncertainty_ha_per_atom > 1e-6
+    assert f"{1e3 * doc.uncertainty_ha_per_atom:.4g}" in result.stdout
+
+
 def test_part_of_a_batch_may_fail(
     scdp: Any, water_file: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:

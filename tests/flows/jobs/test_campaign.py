@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scdp_flows.errors import DatasetError, SettingsError
-from scdp_flows.jobs.campaign import NextRoundMaker
+from scdp_flows.jobs.campaign import NextRoundMaker, draw_first
 from scdp_flows.jobs.select import SelectMaker
 from scdp_flows.schemas.active_learning import ActiveLearningOutput
 
@@ -54,6 +54,23 @@ def test_a_campaign_without_evaluation_is_refused(
     blind = replace(campaign_maker.ensemble_maker, evaluate_maker=None)
     with pytest.raises(SettingsError, match="no evaluate_maker"):
         replace(campaign_maker, ensemble_maker=blind).make(hydrogens[1:], hydrogens[:1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_first_round_shows_every_element(
+    seed: int, molecules: list[Molecule], hydrogens: list[Molecule]
+) -> None:
+    pool = [*hydrogens, *molecules]
+    chosen = draw_first(pool, 4, seed=seed)
+    assert len(set(chosen)) == 4
+    shown = {symbol for index in chosen for symbol in pool[index].symbol_set}
+    assert shown == {symbol for one in pool for symbol in one.symbol_set}
+    assert chosen == draw_first(pool, 4, seed=seed)
+
+
+def test_too_few_structures_for_the_elements_are_refused(molecules: list[Molecule]) -> None:
+    with pytest.raises(DatasetError, match="first round takes 1 structures"):
+        draw_first(molecules, 1, seed=0)
 
 
 def test_a_pool_smaller_than_the_first_round_is_refused(

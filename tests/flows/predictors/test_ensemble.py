@@ -21,38 +21,27 @@ if TYPE_CHECKING:
     from pymatgen.core import Molecule
 
 
-@pytest.fixture
-def models(tiny_checkpoint: Path, tmp_path: Path) -> list[str]:
-    """Give two models that differ a little."""
-    from scdp_models.checkpoint import load_checkpoint, save_checkpoint
-
-    checkpoint = load_checkpoint(tiny_checkpoint)
-    state = {k: 1.1 * v if v.is_floating_point() else v for k, v in checkpoint.state.items()}
-    other = save_checkpoint(tmp_path / "other.safetensors", replace(checkpoint, state=state))
-    return [str(tiny_checkpoint), str(other)]
-
-
-def test_it_predicts_the_mean(models: list[str], water: Molecule) -> None:
-    first, second = (ScdpPredictor(model).predict(water) for model in models)
-    mean = EnsemblePredictor(models).predict(water)
+def test_it_predicts_the_mean(two_models: list[str], water: Molecule) -> None:
+    first, second = (ScdpPredictor(model).predict(water) for model in two_models)
+    mean = EnsemblePredictor(two_models).predict(water)
     np.testing.assert_allclose(mean.coefficients, (first.coefficients + second.coefficients) / 2)
     assert mean.n_electrons() == pytest.approx(8, abs=1e-5)
 
 
-def test_the_uncertainty_is_the_distance_per_atom(models: list[str], water: Molecule) -> None:
-    first, second = (ScdpPredictor(model).predict(water) for model in models)
+def test_the_uncertainty_is_the_distance_per_atom(two_models: list[str], water: Molecule) -> None:
+    first, second = (ScdpPredictor(model).predict(water) for model in two_models)
     frames = [water, water.copy(), water.copy()]
-    found = list(EnsemblePredictor(models, batch_size=2).predict_many(iter(frames)))
+    found = list(EnsemblePredictor(two_models, batch_size=2).predict_many(iter(frames)))
     assert len(found) == 3
     for predicted in found:
         expected = coulomb_error(first, second) / 3
         assert predicted.uncertainty_ha_per_atom == pytest.approx(expected, rel=1e-3)
-    (quick,) = EnsemblePredictor(models, with_uncertainty=False).predict_many([water])
+    (quick,) = EnsemblePredictor(two_models, with_uncertainty=False).predict_many([water])
     assert quick.uncertainty_ha_per_atom is None
 
 
-def test_the_deviation_is_where_the_models_disagree(models: list[str], water: Molecule) -> None:
-    ensemble = EnsemblePredictor(models)
+def test_the_deviation_is_where_the_models_disagree(two_models: list[str], water: Molecule) -> None:
+    ensemble = EnsemblePredictor(two_models)
     numbers, cell = np.array(water.atomic_numbers), 6.0 * np.eye(3)
     grid = ChargeDensity(np.ones((12, 12, 12)), cell, np.full(3, -3.0), numbers, water.cart_coords)
     found = ensemble.deviation_like(water, grid)
@@ -60,20 +49,20 @@ def test_the_deviation_is_where_the_models_disagree(models: list[str], water: Mo
     expected = ensemble.deviation_at(water, points).reshape(grid.shape)
     np.testing.assert_allclose(found.values, expected, atol=1e-5)
     assert found.values.max() > 1e-3
-    one = EnsemblePredictor(models[:1])
+    one = EnsemblePredictor(two_models[:1])
     with pytest.raises(ModelError, match="one model, which agrees with itself"):
         one.deviation_at(water, points)
 
 
-def test_it_is_known_by_its_members(models: list[str], tiny_checkpoint: Path) -> None:
-    ensemble = EnsemblePredictor(models)
-    assert ensemble.model_id() == EnsemblePredictor(models[::-1]).model_id()
-    assert ensemble.model_id() != EnsemblePredictor(models[:1]).model_id()
+def test_it_is_known_by_its_members(two_models: list[str], tiny_checkpoint: Path) -> None:
+    ensemble = EnsemblePredictor(two_models)
+    assert ensemble.model_id() == EnsemblePredictor(two_models[::-1]).model_id()
+    assert ensemble.model_id() != EnsemblePredictor(two_models[:1]).model_id()
     assert MontyDecoder().process_decoded(ensemble.as_dict()) == ensemble
 
 
 def test_members_of_other_kinds_are_refused(
-    models: list[str], tiny_checkpoint: Path, tmp_path: Path
+    two_models: list[str], tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     from scdp_models.checkpoint import load_checkpoint, save_checkpoint
 
@@ -81,7 +70,7 @@ def test_members_of_other_kinds_are_refused(
     kind = {**checkpoint.kind, "functional": "BLYP"}
     other = save_checkpoint(tmp_path / "blyp.safetensors", replace(checkpoint, kind=kind))
     with pytest.raises(KindMismatchError, match="BLYP"):
-        EnsemblePredictor([models[0], str(other)]).kind()
+        EnsemblePredictor([two_models[0], str(other)]).kind()
 
 
 def test_an_ensemble_of_none_is_refused(water: Molecule) -> None:
