@@ -53,6 +53,8 @@ class Thresholds:
     electrons: uniform grids miss the cores; C3H4N2 had 41.0 for 36."""
     magnetisation: float = 1.02
     """Largest integral of the magnetisation's size, relative to that of the density's."""
+    moment: float = 0.01
+    """Largest integral of the magnetisation's size of a spin-restricted density, electrons."""
     atom_volume: float = 2.0
     """Smallest volume per atom of a crystal, Å^3; diamond has 5.7."""
 
@@ -231,8 +233,11 @@ def _doubts_about_spin(density: ChargeDensity, limits: Thresholds) -> Iterator[s
     else:
         return
     magnitude = float(np.abs(density.values).sum(dtype=np.float64))
+    moment = size * density.voxel_volume
+    if moment > limits.moment and density.kind is not None and density.kind.spin == "restricted":
+        yield f"its magnetisation of {moment:.4f} belongs to no spin-restricted density"
     if size > limits.magnetisation * magnitude:
-        moment, found = size * density.voxel_volume, magnitude * density.voxel_volume
+        found = magnitude * density.voxel_volume
         yield f"its magnetisation of {moment:.4f} exceeds its {found:.4f} electrons"
 
 

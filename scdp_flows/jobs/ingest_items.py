@@ -95,7 +95,7 @@ def _prepare(offer: Offer, rules: IngestRules) -> Prepared:
     """Read, identify and judge a density."""
     run = _run_of(offer)
     density = _load(offer, rules)
-    density = replace(density, kind=_kind(rules, run, offer.name))
+    density = replace(density, kind=_kind(rules, run, density, offer.name))
     expected = _expected(density, rules, run, offer.name)
     # Double precision is judged, single is stored.
     quantity = Quantity.DENSITY if offer.path is None else guess_quantity(offer.path)
@@ -162,9 +162,14 @@ def _run_of(offer: Offer) -> VaspRun | None:
         return None
 
 
-def _kind(rules: IngestRules, run: VaspRun | None, name: str) -> DensityKind:
-    """Put together what is given and what the run says; what is given wins."""
-    fields = {"electrons": "valence", **(run.kind() if run else {}), **rules.kind}
+def _kind(
+    rules: IngestRules, run: VaspRun | None, density: ChargeDensity, name: str
+) -> DensityKind:
+    """Put together what the file, the run and the rules say; what is given wins."""
+    is_paired = density.magnetization is None and density.magnetization_vector is None
+    spin = "restricted" if is_paired else "unrestricted"
+    told = {"electrons": "valence", "spin": spin}
+    fields = {**told, **(run.kind() if run else {}), **rules.kind}
     missing = [field for field in _REQUIRED if field not in fields]
     if missing:
         raise DensityError(

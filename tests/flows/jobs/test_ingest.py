@@ -51,8 +51,9 @@ def cube(density: ChargeDensity, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def maker(store_path: str, gaussian_code: Any) -> IngestMaker:
-    """Ingest densities of the kind of the free code."""
-    return IngestMaker(store_path=store_path, kind=gaussian_code.kind().as_dict())
+    """Ingest densities of the kind of the free code; the files tell the spin."""
+    kind = gaussian_code.kind().as_dict()
+    return IngestMaker(store_path=store_path, kind={k: v for k, v in kind.items() if k != "spin"})
 
 
 def test_a_density_whose_arrays_are_damaged_is_taken_again(
@@ -80,6 +81,16 @@ def test_a_file_becomes_a_stored_density(
     )
     assert doc.kind["functional"] == "PBE"
     np.testing.assert_allclose(grid.values, density.values, atol=1e-5)
+
+
+def test_the_file_tells_the_spin(maker: IngestMaker, repository: Path) -> None:
+    iron = repository / "tests" / "data" / "vasp" / "Fe_bcc_CHGCAR_spin.gz"
+    (density_id,) = _ingest(maker, iron).density_ids
+    with maker.open_stores() as stores:
+        assert stores.densities.get(density_id).kind["spin"] == "unrestricted"
+    stated = replace(maker, kind={**(maker.kind or {}), "spin": "restricted"})
+    with pytest.raises(DensityError, match=r"magnetisation of 2\.46.* no spin-restricted density"):
+        _ingest(stated, iron)
 
 
 def test_the_same_content_is_stored_once(maker: IngestMaker, cube: Path) -> None:
