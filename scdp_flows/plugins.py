@@ -46,7 +46,10 @@ _BUILT_IN = MappingProxyType(
             "pyscf": "scdp_flows.dft.pyscf:PyscfCode",
             "pyscf_crystals": "scdp_flows.dft.pyscf_crystals:PyscfCrystalCode",
         },
-        "stores": {"sqlite": "scdp_flows.stores.sqlite:SqliteStore"},
+        "stores": {
+            "files": "scdp_flows.stores.document_files:FilesStore",
+            "sqlite": "scdp_flows.stores.sqlite:SqliteStore",
+        },
     }
 )
 

@@ -192,8 +192,8 @@ def _remedy(error: sqlite3.Error, path: Path) -> str:
         return (
             f"another process has held it for more than {BUSY_TIMEOUT_S:.0f} s; stop that process"
         )
-    if "full" in text:
-        return f"free some space on the disk of {path.parent}"
+    if "full" in text or "disk I/O" in text:
+        return f"free some space on the disk of {path.parent}; if it has some, look at the disk"
     if "readonly" in text or "unable to open" in text or "authorized" in text:
         return (
             f"the file and its folder {path.parent} must be writable; choose another folder with "

@@ -14,6 +14,7 @@ from maggma.core import Sort, Store
 from maggma.stores import GridFSStore, MemoryStore, MongoStore, S3Store
 
 from scdp_flows.errors import BlobError, ScdpFlowsError
+from scdp_flows.stores.document_files import FilesStore
 from scdp_flows.stores.folder_blobs import FolderBlobStore
 from scdp_flows.stores.maggma_blobs import MaggmaBlobStore
 from scdp_flows.stores.sqlite import SqliteStore
@@ -149,6 +150,7 @@ STORES: dict[str, Callable[[Path, int], Store]] = {
     "mongomock": lambda _, __: _mongomock_store(),
     "MongoStore": lambda _, port: _served(port, MongoStore, "docs", "name"),
     "SqliteStore": lambda folder, _: SqliteStore(folder / "docs.sqlite", key="name"),
+    "FilesStore": lambda folder, _: FilesStore(folder / "docs", key="name"),
 }
 BLOB_STORES: dict[str, Callable[[Path, int], BlobStore]] = {
     "folder": lambda folder, _: FolderBlobStore(folder / "blobs"),

@@ -64,15 +64,20 @@ def read_flow(folder: Path) -> Any:
     return MontyDecoder().process_decoded(json.loads((folder / "flow.json").read_text()))
 
 
-def killed(folder: Path, *arguments: str) -> bool:
-    """Run a worker and say whether it was killed; end if it failed in another way."""
-    command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(
-        command, env=environment(folder), capture_output=True, text=True, check=False
-    )
-    if done.returncode not in (0, -signal.SIGKILL):
-        sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
-    return done.returncode != 0
+def n_killed_of(folder: Path, *workers: tuple[str, ...]) -> int:
+    """Run workers at the same time and count those killed; end if one failed in another way."""
+    started = []
+    for number, arguments in enumerate(workers):
+        with (folder / f"worker{number}.log").open("w") as log:
+            command = [sys.executable, __file__, *arguments]
+            started.append(
+                subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
+            )
+    codes = [one.wait() for one in started]
+    for number, code in enumerate(codes):
+        if code not in (0, -signal.SIGKILL):
+            sys.exit((folder / f"worker{number}.log").read_text()[-4000:])
+    return sum(code != 0 for code in codes)
 
 
 def cluster_of(folder: Path, engine: str) -> Cluster:
@@ -86,11 +91,11 @@ def cluster_of(folder: Path, engine: str) -> Cluster:
 
 
 # ------------------------------------------------------------------------------------- run_locally
-def run_local(folder: Path, _: int) -> dict[str, Any]:
+def run_local(folder: Path, _: int, n_runners: int) -> dict[str, Any]:
     """Run the flow again until it comes to its end."""
     n_killed = 0
-    while killed(folder, "work", str(folder)):
-        n_killed += 1
+    while now := n_killed_of(folder, *[("work", str(folder))] * n_runners):
+        n_killed += now
     return {"killed": n_killed, "states": ["COMPLETED"], "told": []}
 
 
@@ -104,7 +109,7 @@ def work_local(folder: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------- FireWorks
-def run_fireworks(folder: Path, port: int) -> dict[str, Any]:
+def run_fireworks(folder: Path, port: int, n_runners: int) -> dict[str, Any]:
     """Start workers and look for lost runs until nothing is left to do."""
     from fireworks import LaunchPad
 
@@ -116,8 +121,9 @@ def run_fireworks(folder: Path, port: int) -> dict[str, Any]:
     n_killed, told = 0, []
     for _ in range(_MOST_ROUNDS):
         for worker in ("cpu", "gpu"):
-            if killed(folder, "rocket", str(folder), "--worker", worker):
-                n_killed += 1
+            rocket = ("rocket", str(folder), "--worker", worker)
+            if now := n_killed_of(folder, *[rocket] * n_runners):
+                n_killed += now
                 _, lost, _ = pad.detect_lostruns(expiration_secs=0, rerun=True)
                 told.append(f"{len(lost)} lost")
         if not pad.get_fw_ids({"state": {"$in": ["READY", "RUNNING"]}}):
@@ -140,7 +146,7 @@ def work_fireworks(folder: Path, worker: str) -> None:
 
 
 # ---------------------------------------------------------------------------------- jobflow-remote
-def run_remote(folder: Path, port: int) -> dict[str, Any]:
+def run_remote(folder: Path, port: int, n_runners: int) -> dict[str, Any]:
     """Let the runner run, and run again what has failed, until all is completed."""
     text = _REMOTE.format(
         folder=folder,
@@ -153,14 +159,13 @@ def run_remote(folder: Path, port: int) -> dict[str, Any]:
     (folder / "projects" / "drill.yaml").write_text(text)
     os.environ["JFREMOTE_PROJECTS_FOLDER"] = str(folder / "projects")
     from jobflow_remote.jobs.jobcontroller import JobController
-    from jobflow_remote.jobs.runner import Runner
 
     controller = JobController.from_project_name("drill")
     controller.reset()
     submit_flow(read_flow(folder), cluster_of(folder, "remote"))
     told: list[str] = []
     for _ in range(_MOST_ROUNDS):
-        Runner(project_name="drill").run_all_jobs(max_seconds=600)
+        n_killed_of(folder, *[("runner", str(folder))] * n_runners)
         infos = controller.get_jobs_info()
         failed = [one for one in infos if one.state.value in {"FAILED", "REMOTE_ERROR"}]
         if not failed:
@@ -173,24 +178,35 @@ def run_remote(folder: Path, port: int) -> dict[str, Any]:
     return {"killed": len(told), "states": states, "told": told}
 
 
+def work_remote() -> None:
+    """Be a runner until nothing is left to do."""
+    from jobflow_remote.jobs.runner import Runner
+
+    Runner(project_name="drill").run_all_jobs(max_seconds=1200)
+
+
 _RUN = {"local": run_local, "fireworks": run_fireworks, "remote": run_remote}
 
 
 def main() -> None:
     """Run a drill, or be one of its workers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=[*_RUN, "work", "rocket"])
+    parser.add_argument("what", choices=[*_RUN, "work", "rocket", "runner"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--worker", default="cpu")
+    parser.add_argument("--runners", type=int, default=1, help="workers, or runners, at a time")
     given = parser.parse_args()
     folder = given.folder.absolute()
     if given.what == "work":
         work_local(folder)
     elif given.what == "rocket":
         work_fireworks(folder, given.worker)
+    elif given.what == "runner":
+        work_remote()
     else:
-        sys.stdout.write(json.dumps(_RUN[given.what](folder, given.port)) + "\n")
+        found = _RUN[given.what](folder, given.port, given.runners)
+        sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

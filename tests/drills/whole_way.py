@@ -28,7 +28,7 @@ from scdp_flows.jobs.train import TrainMaker
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JOBS", "N_LABELS", "N_SEEDS", "labels", "molecules", "whole_way"]
+__all__ = ["CODE", "JOBS", "N_LABELS", "N_SEEDS", "labels", "molecules", "whole_way"]
 
 JOBS = (
     "label",
@@ -45,7 +45,8 @@ JOBS = (
 _LENGTHS = (0.70, 0.72, 0.74, 0.76, 0.78, 0.80)
 N_LABELS, N_SEEDS = len(_LENGTHS), 2
 
-_CODE = PyscfCode(PyscfSettings(basis="gth-szv", spacing=0.2, padding=3.5, charge_tolerance=5e-3))
+CODE = PyscfCode(PyscfSettings(basis="gth-szv", spacing=0.2, padding=3.5, charge_tolerance=5e-3))
+"""DFT that takes a second."""
 _NETWORK = {"n_layers": 1, "n_channels": 8, "lmax": 2, "n_radial": 4, "radial_hidden": 16}
 _TRAINING = {"n_steps": 60, "steps_per_round": 20, "batch_size": 3, "warmup_steps": 5, "threads": 1}
 _KIND = {"pseudopotential": "gth-pbe", "functional": "PBE", "basis": "gth-dzvp"}
@@ -56,9 +57,13 @@ def molecules() -> list[Molecule]:
     return [Molecule(["H", "H"], np.diag([0.0, 0.0, one])[1:]) for one in _LENGTHS]
 
 
-def labels(store: Path) -> Flow:
-    """Return the flow that labels three molecules, in one job."""
-    maker = LabelFlowMaker(label_maker=LabelMaker(code=_CODE, n_processes=1), store_path=str(store))
+def labels(store: Path, batch_size: int = 3) -> Flow:
+    """Return the flow that labels three molecules, by default in one job."""
+    maker = LabelFlowMaker(
+        label_maker=LabelMaker(code=CODE, n_processes=1),
+        batch_size=batch_size,
+        store_path=str(store),
+    )
     return maker.make(molecules()[:3])
 
 
@@ -66,13 +71,13 @@ def whole_way(folder: Path) -> Flow:
     """Return the flow from structures to a report; everything is kept in a folder."""
     store = str(folder / "store")
     maker = PipelineMaker(
-        label_maker=LabelFlowMaker(label_maker=LabelMaker(code=_CODE, n_processes=1), batch_size=2),
+        label_maker=LabelFlowMaker(label_maker=LabelMaker(code=CODE, n_processes=1), batch_size=2),
         train_maker=TrainFlowMaker(
             dataset_maker=BuildDatasetMaker(n_processes=1, split=SplitRule(validation=0.25)),
             train_maker=TrainMaker(model_name="small", network=_NETWORK, training=_TRAINING),
             evaluate_maker=EvaluateMaker(n_processes=1),
         ),
-        seed_maker=SeedMaker(code=_CODE, n_processes=1),
+        seed_maker=SeedMaker(code=CODE, n_processes=1),
         report_maker=ReportMaker(folder=str(folder / "report")),
         store_path=store,
     )

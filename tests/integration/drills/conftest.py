@@ -18,7 +18,7 @@ import pytest
 from monty.json import MontyEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -157,12 +157,19 @@ def whole_way(repository: Path) -> ModuleType:
 def drill(tmp_path: Path, repository: Path) -> Callable[..., Drill]:
     """Give a function that runs a flow on an engine, killing jobs as planned."""
 
-    def run(engine: str, flow: Flow, plan: list[tuple[str, str]], port: int = 0) -> Drill:
+    def run(
+        engine: str,
+        flow: Flow,
+        plan: Sequence[tuple[str, str]] = (),
+        port: int = 0,
+        runners: int = 1,
+    ) -> Drill:
         (tmp_path / "flow.json").write_text(json.dumps(flow, cls=MontyEncoder))
-        (tmp_path / "plan.json").write_text(json.dumps(plan))
+        (tmp_path / "plan.json").write_text(json.dumps(list(plan)))
         script = repository / "tests" / "drills" / "engines.py"
         paths = os.pathsep.join([str(repository), str(repository / "models")])
-        command = [sys.executable, str(script), engine, str(tmp_path), "--port", str(port)]
+        command = [sys.executable, str(script), engine, str(tmp_path)]
+        command += ["--port", str(port), "--runners", str(runners)]
         done = subprocess.run(
             command,
             env={**os.environ, "PYTHONPATH": paths},
