@@ -3,10 +3,11 @@
 Cells of silicon of 8 atoms, displaced by 0.1 Å, are relaxed (BFGS, PBE, 24 Ry); every policy then
 converges the same geometries. The predictor is the one that ``seeding_espresso.py`` trains in the
 same store. "Oracle" is the converged density of the very geometry: the ceiling. With ``--quick``:
-2-atom cells, three geometries, superposed atoms in place of predictions, under a minute.
+2-atom cells, three geometries, superposed atoms in place of predictions, under a minute. With
+``--augmented``: 2-atom cells of germanium with projector-augmented waves, in the same way.
 
 Usage: python benchmarks/relaxation_espresso.py [--store FOLDER] [--cells N] [--geometries N]
-[--quick]
+[--quick | --augmented]
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from ase.optimize import BFGS
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from results_file import make_row, write_results
-from seeding_espresso import Cell, Pipeline, divided_cells
+from seeding_espresso import PAW_GERMANIUM, SILICON, Cell, Pipeline, diamond, divided_cells
 
 from scdp_flows.dft.espresso.calculator import EspressoRelaxation
 from scdp_flows.dft.espresso.scf import run_scf
@@ -79,17 +80,15 @@ class Tally:
         }
 
 
-def displaced(repeats: tuple[int, int, int], n_cells: int, *, primitive: bool) -> list[Cell]:
-    """Return perfect cells with displaced atoms."""
+def displaced(crystal: Structure, n_cells: int, like: Cell) -> list[Cell]:
+    """Return cells with displaced atoms, to be computed like a given one."""
     generator = np.random.default_rng(SEED)
-    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
-    crystal = crystal.get_primitive_structure() if primitive else crystal
     found = []
     for _ in range(n_cells):
         shifts = generator.normal(scale=DISPLACEMENT, size=(len(crystal), 3))
         places = crystal.cart_coords + shifts
         moved = Structure(crystal.lattice, crystal.species, places, coords_are_cartesian=True)
-        found.append(Cell(moved, repeats))
+        found.append(like._replace(structure=moved))
     return found
 
 
@@ -183,22 +182,28 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=2)
     parser.add_argument("--geometries", type=int, default=6)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--augmented", action="store_true")
     arguments = parser.parse_args()
     predictor: Predictor
-    if arguments.quick:
-        chosen = displaced((2, 2, 2), 1, primitive=True)
-        code = chosen[0].code()
-        reference = code.atomic_reference([14]).to_dict()
-        predictor = AtomicPredictor(reference=reference)
+    small = arguments.quick or arguments.augmented
+    if small:
+        crystal = diamond("Ge", 5.66) if arguments.augmented else diamond()
+        crystal = crystal.get_primitive_structure()
+        files = PAW_GERMANIUM if arguments.augmented else SILICON
+        cell = Cell(crystal, (1, 1, 1) if arguments.augmented else (2, 2, 2), files)
+        atoms = cell.code().atomic_reference(crystal.atomic_numbers)
+        predictor = AtomicPredictor(reference=atoms.to_dict())
     else:
-        chosen = displaced((1, 1, 1), arguments.cells, primitive=False)
+        cell = Cell(diamond(), (1, 1, 1))
         pipeline = Pipeline(arguments.store, 1)
         predictor = pipeline.train(pipeline.label(divided_cells()[0]), arguments.seconds)
+    chosen = displaced(cell.structure, 1 if small else arguments.cells, cell)
+    name = f"{NAME}_augmented" if arguments.augmented else NAME
     for tallies in measure(chosen, predictor, 3 if arguments.quick else arguments.geometries):
         rows = report(tallies)
         # After every cell, so that a run that is stopped leaves what it found.
         if not arguments.quick:
-            write_results(NAME, rows)
+            write_results(name, rows)
 
 
 if __name__ == "__main__":

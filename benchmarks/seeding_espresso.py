@@ -5,10 +5,12 @@ with the norm-conserving PBE pseudopotential of Debian's quantum-espresso-data, 
 network on them, and converges unseen cells from the program's own start, superposed atoms, the
 prediction, the best fit in the basis of the network, and the converged density. The store is kept:
 the script goes on where it was stopped. With ``--large`` also a cell of 64 atoms, which takes some
-minutes for each start; with ``--quick``: 2-atom cells, no network, under a minute.
+minutes for each start; with ``--quick``: 2-atom cells, no network, under a minute. With
+``--augmented``: 2-atom cells with an ultrasoft pseudopotential and with projector-augmented waves,
+no network; the fit of the basis stands for a perfect one.
 
 Usage: python benchmarks/seeding_espresso.py [--store FOLDER] [--seconds TRAINING]
-[--large | --quick]
+[--large | --quick | --augmented]
 """
 
 from __future__ import annotations
@@ -55,25 +57,53 @@ ALONG = ((2, 1, 1), (1, 2, 1), (1, 1, 2))
 ACROSS = ((2, 2, 1), (1, 2, 2), (2, 1, 2))
 
 
+SILICON: dict[str, Any] = {"pseudopotentials": {"Si": "Si.pbe-rrkj.UPF"}, "ecutwfc_ry": 24.0}
+ULTRASOFT: dict[str, Any] = {
+    "pseudopotentials": {"C": "C.pbe-rrkjus.UPF"},
+    "ecutwfc_ry": 30.0,
+    "ecutrho_ry": 240.0,
+}
+PAW_CARBON: dict[str, Any] = {
+    "pseudopotentials": {"C": "C.pbe-n-kjpaw_psl.0.1.UPF"},
+    "ecutwfc_ry": 37.0,
+    "ecutrho_ry": 150.0,
+}
+PAW_GERMANIUM: dict[str, Any] = {
+    "pseudopotentials": {"Ge": "Ge.pbe-kjpaw.UPF"},
+    "ecutwfc_ry": 20.0,
+    "ecutrho_ry": 100.0,
+}
+AUGMENTED: dict[str, tuple[str, float, dict[str, Any]]] = {
+    "carbon, ultrasoft": ("C", 3.567, ULTRASOFT),
+    "carbon, augmented waves": ("C", 3.567, PAW_CARBON),
+    "germanium, augmented waves": ("Ge", 5.66, PAW_GERMANIUM),
+}
+
+
 class Cell(NamedTuple):
     """A crystal, and how many conventional cells it has along each vector."""
 
     structure: Structure
     repeats: tuple[int, int, int]
+    files: dict[str, Any] = SILICON
 
     def code(self, **changes: Any) -> EspressoCode:
         """Return the code with the k-points that fit the cell."""
         nx, ny, nz = (2 // n for n in self.repeats)
-        settings = EspressoSettings(
-            {"Si": "Si.pbe-rrkj.UPF"}, ecutwfc_ry=24.0, kpoints=(nx, ny, nz), kshift=(1, 1, 1)
-        )
-        return EspressoCode(replace(settings, **changes))
+        settings = EspressoSettings(**self.files, kpoints=(nx, ny, nz), kshift=(1, 1, 1))
+        bootstrap = self.files is not SILICON
+        return EspressoCode(replace(settings, **changes), paw_bootstrap=bootstrap)
+
+
+def diamond(symbol: str = "Si", side: float = 5.431) -> Structure:
+    """Return the conventional cell of an element in the lattice of diamond; `side` in Å."""
+    return Structure.from_spacegroup("Fd-3m", Lattice.cubic(side), [symbol], [[0, 0, 0]])
 
 
 def cells(seed: int, repeats: Sequence[tuple[int, int, int]]) -> list[Cell]:
     """Return rattled cells of several sizes."""
     generator = np.random.default_rng(seed)
-    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    crystal = diamond()
     return [Cell(rattled(crystal * one, generator), one) for one in repeats]
 
 
@@ -99,10 +129,12 @@ class Pipeline:
         Of the store.
     n_processes
         Crystals computed at a time.
+    keeps_pictures
+        Whether savings are drawn beside the results.
     """
 
-    def __init__(self, folder: Path, n_processes: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, n_processes: int, *, keeps_pictures: bool = True) -> None:
+        self.folder, self.keeps_pictures = folder, keeps_pictures
         self.common: dict[str, Any] = {"store_path": str(folder), "n_processes": n_processes}
         self.job_store = job_store(folder)
 
@@ -141,7 +173,7 @@ class Pipeline:
         """Compare the starts of cells of one size; `fit` needs their labels."""
         code = cells[0].code()
         maker = SeedingBenchmarkMaker(
-            name=f"silicon, {name}",
+            name=f"pw.x, {name}",
             seed_maker=SeedMaker(code=code, fit_start=fit, **self.common),
             report_maker=None,
         )
@@ -154,20 +186,32 @@ class Pipeline:
         run_locally(flow, store=self.job_store, ensure_success=True, log=False)
         doc: SeedingBenchmarkDoc = find_and_resolve_references(flow.output, self.job_store)
         print_table(doc)
-        if predictor is not None:
-            draw(doc, self.folder, f"{NAME}_{name.replace(' ', '_')}")
+        if self.keeps_pictures:
+            draw(doc, self.folder, f"{NAME}_{name.replace(',', '').replace(' ', '_')}")
         return doc
 
 
 def measure_quickly(processes: int) -> None:
     """Compare the starts of two small cells, without a network."""
     generator = np.random.default_rng(0)
-    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
-    primitive = crystal.get_primitive_structure()
+    primitive = diamond().get_primitive_structure()
     with TemporaryDirectory() as folder:
-        pipeline = Pipeline(Path(folder), processes)
+        pipeline = Pipeline(Path(folder), processes, keeps_pictures=False)
         two = [Cell(rattled(primitive, generator), (2, 2, 2)) for _ in range(2)]
         pipeline.compare("2 atoms", two, None)
+
+
+def measure_augmented(folder: Path, processes: int) -> list[Row]:
+    """Compare the starts of small cells by kind of pseudopotential."""
+    rows: list[Row] = []
+    for name, (symbol, side, files) in AUGMENTED.items():
+        generator = np.random.default_rng(3)
+        primitive = diamond(symbol, side).get_primitive_structure()
+        chosen = [Cell(rattled(primitive, generator), (1, 1, 1), files) for _ in range(4)]
+        # The basis of crystals has no germanium.
+        doc = Pipeline(folder, processes).compare(name, chosen, None, fit=symbol != "Ge")
+        rows += rows_of(doc, prefix=f"{name}, ", builds="h_psi calls")
+    return rows
 
 
 def divided_cells() -> tuple[list[Cell], list[Cell], list[Cell]]:
@@ -208,9 +252,14 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--augmented", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
         measure_quickly(arguments.processes)
+        return
+    if arguments.augmented:
+        rows = measure_augmented(arguments.store, arguments.processes)
+        write_results(f"{NAME}_augmented", rows)
         return
     rows = measure(arguments.store, arguments.seconds, arguments.processes, large=arguments.large)
     write_results(NAME, rows)
