@@ -192,8 +192,11 @@ class FilesStore(Store):
         file = self._file(document[self.key])
         try:
             if names != [self.key]:
-                for other, _ in self._find({name: document[name] for name in names}):
-                    other.unlink(missing_ok=True)
+                identity = {name: document[name] for name in names}
+                file = file.with_stem(f"{file.stem}-{self._digest(identity)[:16]}")
+                for other, _ in self._find(identity):
+                    if other != file:
+                        other.unlink(missing_ok=True)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, text.encode())
         except OSError as error:
@@ -210,8 +213,11 @@ class FilesStore(Store):
 
     # ------------------------------------------------------------------------------------ files
     def _file(self, value: Any) -> Path:
-        digest = hashlib.sha256(encode_document({"": value}, where=self.name).encode()).hexdigest()
+        digest = self._digest({"": value})
         return self._folder / digest[:2] / f"{digest[:40]}{_SUFFIX}"
+
+    def _digest(self, document: Document) -> str:
+        return hashlib.sha256(encode_document(document, where=self.name).encode()).hexdigest()
 
     def _files(self) -> Iterator[Path]:
         yield from self._folder.glob(f"??/[!.]*{_SUFFIX}")
@@ -220,11 +226,16 @@ class FilesStore(Store):
         """Yield file and content of each document that satisfies a query."""
         wanted = normalised(criteria)
         value = wanted.get(self.key)
-        named = [self._file(value)] if isinstance(value, str) else None
-        for file in named or self._in_order():
+        files = self._of_key(value) if isinstance(value, str) else self._in_order()
+        for file in files:
             document = self._read(file)
             if document is not None and (not wanted or matches(wanted, document)):
                 yield file, document
+
+    def _of_key(self, value: str) -> list[Path]:
+        """Return the files of a key: more than one where further fields identify documents."""
+        file = self._file(value)
+        return [file, *sorted(file.parent.glob(f"{file.stem}-*{_SUFFIX}"))]
 
     def _in_order(self) -> list[Path]:
         dated = []
