@@ -29,6 +29,24 @@ def test_bars_tell_what_was_saved(study: Any) -> None:
     assert left < -10 < 80 < right
 
 
+@pytest.mark.parametrize(
+    ("seconds", "title"),
+    [(None, "Applications of the Hamiltonian"), (0.2, "Fock work, start included")],
+    ids=["counted", "timed"],
+)
+def test_work_is_named_by_what_is_known(
+    make_seed: Callable[..., Any],
+    make_start: Callable[..., Any],
+    seconds: float | None,
+    title: str,
+) -> None:
+    starts = [make_start("default", 10, fock_cpu_s=seconds), make_start("exact", 2)]
+    seeds = [make_seed("first", starts)]
+    doc = SeedingBenchmarkDoc.from_seeds(seeds, name="silicon", code="Test")
+    figure = savings_figure(doc, arrange((), (), seeds))
+    assert figure.axes[1].get_title(loc="left") == title
+
+
 def test_the_default_start_alone_saves_nothing(
     make_seed: Callable[..., Any], make_start: Callable[..., Any]
 ) -> None:
