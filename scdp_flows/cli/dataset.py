@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from scdp_flows.cli.options import StoreOption, as_path, parse_pairs
-from scdp_flows.cli.running import run_here, show_table
+from scdp_flows.cli.running import run_here, show_failures, show_table
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.curate import divide, divide_by_file, tag_densities, tag_duplicates
+from scdp_flows.jobs.fit_grids import FitGridsMaker
 from scdp_flows.jobs.ingest_records import list_offers, release
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.reports.statistics import statistics_figure
@@ -117,6 +118,30 @@ def create(
     chosen, left_out = parse_pairs(select, "--select"), parse_pairs(exclude, "--exclude")
     doc = run_here(maker.make(criteria=chosen, exclude=left_out), store)
     show_table("dataset", (*_PARTS, "version"), [(*_row(doc, doc.dataset_id), doc.version)])
+
+
+@dataset.command("fit", epilog="Example: scdp dataset fit --select tags=mine --set basis=crystal")
+def fit(
+    store: StoreOption = None,
+    select: SelectOption = None,
+    exclude: ExcludeOption = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help='Setting as NAME=VALUE: basis; electrons, such as {"Na": 1, "Cl": 7}, the valence '
+            "electrons of elements for which the densities do not tell.",
+        ),
+    ] = None,
+) -> None:
+    """Fit Gaussian shells to densities that were read from files, so that models can learn them."""
+    settings = parse_pairs(set_, "--set")
+    _refuse_unknown(settings, {"basis", "electrons"}, "fit")
+    maker = FitGridsMaker(store_path=as_path(store), **settings)
+    chosen, left_out = parse_pairs(select, "--select"), parse_pairs(exclude, "--exclude")
+    output = run_here(maker.make(chosen, left_out), store)
+    show_table("fits", ("new", "made before"), [(output.n_new, output.n_reused)])
+    show_failures(output.failed)
 
 
 @dataset.command(

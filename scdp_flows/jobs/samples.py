@@ -57,8 +57,8 @@ def common_reference(docs: Iterable[DensityDoc], blobs: BlobStore) -> dict[str, 
     for doc in docs:
         if "reference" not in doc.blobs or "orbital" not in doc.blobs:
             raise DatasetError(
-                f"density {doc.density_id} ({doc.formula}) has no fit to Gaussian shells; label it "
-                "with a fit basis, or leave it out"
+                f"density {doc.density_id} ({doc.formula}) has no fit to Gaussian shells; fit it "
+                "by 'scdp dataset fit', or leave it out"
             )
         blob = doc.blobs["reference"]
         if blob.key in seen:

@@ -42,6 +42,19 @@ def test_a_dataset_from_labels_to_another_store(scdp: Command, store: Path, tmp_
         assert other.datasets.get("mine").same_content(here.datasets.get("mine"))
 
 
+def test_files_are_fitted(scdp: Command, tmp_path: Path, repository: Path) -> None:
+    at, kind = ("--store", tmp_path / "data"), ("pseudopotential=paw", "functional=PBE", "basis=20")
+    file = repository / "tests" / "data" / "vasp" / "Si2_24_CHGCAR.gz"
+    told = [word for field in kind for word in ("--kind", field)]
+    assert scdp("ingest", file, *at, *told).exit_code == 0
+    refused = scdp("dataset", "create", "mine", *at)
+    assert "fit it by 'scdp dataset fit'" in refused.stderr
+    fitted = scdp("dataset", "fit", *at, "--set", "basis=crystal")
+    assert fitted.exit_code == 0, fitted.stderr
+    made = scdp("dataset", "create", "mine", *at, "--set", "basis=crystal", "--set", "test=0")
+    assert made.exit_code == 0, made.stderr
+
+
 def test_tags(scdp: Command, store: Path) -> None:
     done = scdp("dataset", "tag", "--store", store, "--select", "elements=O", "--add", "oxide")
     assert done.exit_code == 0

@@ -1,0 +1,1 @@
+"""Fit densities that are given on grids, whatever program wrote them."""
