@@ -7,10 +7,11 @@ prediction, the best fit in the basis of the network, and the converged density.
 the script goes on where it was stopped. With ``--large`` also a cell of 64 atoms, which takes some
 minutes for each start; with ``--quick``: 2-atom cells, no network, under a minute. With
 ``--augmented``: 2-atom cells with an ultrasoft pseudopotential and with projector-augmented waves,
-no network; the fit of the basis stands for a perfect one.
+no network; the fit of the basis stands for a perfect one. With ``--thresholds``: the converged
+density as a start, by the threshold of the first diagonalisation, under a minute.
 
 Usage: python benchmarks/seeding_espresso.py [--store FOLDER] [--seconds TRAINING]
-[--large | --quick | --augmented]
+[--large | --quick | --augmented | --thresholds]
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,10 +27,12 @@ import numpy as np
 from jobflow import run_locally
 from jobflow.core.reference import find_and_resolve_references
 from pymatgen.core import Lattice, Structure
-from results_file import write_results
+from results_file import make_row, write_results
 from seeding_rows import draw, print_table, rows_of
 
 from scdp_flows.dft.espresso import EspressoCode, EspressoSettings
+from scdp_flows.dft.espresso.scf import run_scf
+from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.flows.seeding_benchmark import SeedingBenchmarkMaker
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.label import LabelMaker
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from jobflow import Job
     from results_file import Row
 
+    from scdp_flows.dft.espresso.scf import PwRun
     from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 
 NAME = "seeding_espresso"
@@ -53,6 +58,7 @@ TARGETS = {
     "8 atoms": {"iterations": "-40 %", "CPU": "-15 %"},
     "64 atoms": {"iterations": "-30 %"},
 }
+THRESHOLDS = (None, 1e-6, 1e-7, 1e-8, 1e-9)
 ALONG = ((2, 1, 1), (1, 2, 1), (1, 1, 2))
 ACROSS = ((2, 2, 1), (1, 2, 2), (2, 1, 2))
 
@@ -214,6 +220,31 @@ def measure_augmented(folder: Path, processes: int) -> list[Row]:
     return rows
 
 
+def measure_thresholds() -> list[Row]:
+    """Start 8-atom cells from their converged densities by thresholds of the program."""
+    rows: list[Row] = []
+    counts: dict[str, list[PwRun]] = {}
+    for cell in divided_cells()[1][:2]:
+        settings = cell.code().settings
+        crystal = as_crystal(cell.structure, settings)
+        default = run_scf(crystal, settings)
+        counts.setdefault("own guess", []).append(default)
+        for threshold in THRESHOLDS:
+            name = "converged density, " + (f"{threshold:.0e}" if threshold else "default")
+            run = run_scf(crystal, settings, default.final, diago_thr_init=threshold)
+            counts.setdefault(name, []).append(run)
+    for name, runs in counts.items():
+        found = {
+            "iterations": fmean(run.iterations for run in runs),
+            "h_psi calls": fmean(run.hamiltonian_calls for run in runs),
+            "CPU": fmean(run.cpu_s for run in runs),
+        }
+        print(f"{name:30}", "  ".join(f"{value:7.2f}" for value in found.values()))
+        rows += [make_row(f"{name}: {key}", value, "s" if key == "CPU" else "")
+                 for key, value in found.items()]  # fmt: skip
+    return rows
+
+
 def divided_cells() -> tuple[list[Cell], list[Cell], list[Cell]]:
     """Return the cells to train on, and unseen ones of 8 and of 16 atoms."""
     small, middle = cells(0, [(1, 1, 1)] * 38), cells(1, ALONG * 4)
@@ -253,9 +284,13 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--augmented", action="store_true")
+    parser.add_argument("--thresholds", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
         measure_quickly(arguments.processes)
+        return
+    if arguments.thresholds:
+        write_results(f"{NAME}_thresholds", measure_thresholds())
         return
     if arguments.augmented:
         rows = measure_augmented(arguments.store, arguments.processes)
