@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,17 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # What a developer sets for the test run itself, not for the program under test.
 _KEPT_VARIABLES = {"SCDP_REQUIRE", "SCDP_TUTORIAL_SMALL"}
 
+# Daemons, such as those of Slurm, may be off the path of a user.
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+
 # Names of codes whose program is called otherwise.
-_PROGRAMS = {"espresso": "pw.x"}
+_PROGRAMS = {"espresso": "pw.x", "slurm": "slurmd"}
 
 
 def _is_present(name: str) -> bool:
     """Tell whether a Python package or a program of this name can be used here."""
     if name in _PROGRAMS:
-        return shutil.which(_PROGRAMS[name]) is not None
+        return shutil.which(_PROGRAMS[name], path=_PATH) is not None
     return importlib.util.find_spec(name) is not None or shutil.which(name) is not None
 
 
@@ -133,6 +137,37 @@ def _served(script: Path) -> Iterator[int]:
         assert server.stdout is not None
         yield int(server.stdout.readline())
         # It ends with its standard input, which leaving the block closes.
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """A running cluster."""
+
+    conf: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which the programs of Slurm speak to it."""
+        return {"SLURM_CONF": str(self.conf)}
+
+    def records(self) -> list[dict[str, str]]:
+        """Return what Slurm itself has written down, one record for each job that is over."""
+        file = self.conf.with_name("jobs.txt")
+        lines = file.read_text().splitlines() if file.is_file() else []
+        return [dict(word.partition("=")[::2] for word in line.split()) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def slurm(repository: Path) -> Iterator[Slurm]:
+    """Give a cluster with partitions ``cpu`` and ``gpu``."""
+    script = repository / "tests" / "integration" / "slurm_cluster.py"
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as cluster:
+        assert cluster.stdout is not None
+        conf = cluster.stdout.readline().strip()
+        assert conf, "the cluster does not start; its message stands above"
+        yield Slurm(Path(conf))
 
 
 @pytest.fixture

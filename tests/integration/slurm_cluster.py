@@ -15,6 +15,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -134,7 +135,13 @@ def _daemon(folder: Path, *command: str) -> Iterator[None]:
     if program is None:
         raise RuntimeError(f"{command[0]} is not installed")
     log = (folder / f"{command[0]}.txt").open("w")
-    with log, subprocess.Popen([program, *command[1:]], stdout=log, stderr=log) as process:
+    # In a session of its own: what ends this process and its group must not come first.
+    with (
+        log,
+        subprocess.Popen(
+            [program, *command[1:]], stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
         try:
             yield
         finally:
@@ -171,6 +178,7 @@ def _cancel_all(conf: Path) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with slurm_cluster() as started:
         sys.stdout.write(f"{started}\n")
         sys.stdout.flush()

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from monty.json import MontyEncoder
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.pyscf import PyscfCode, PyscfSettings
-from scdp_flows.flows.label import LabelFlowMaker
-from scdp_flows.flows.pipeline import PipelineMaker
-from scdp_flows.flows.train import TrainFlowMaker
-from scdp_flows.jobs.build_dataset import BuildDatasetMaker
-from scdp_flows.jobs.evaluate import EvaluateMaker
-from scdp_flows.jobs.label import LabelMaker
-from scdp_flows.jobs.report import ReportMaker
-from scdp_flows.jobs.seed import SeedMaker
-from scdp_flows.jobs.splits import SplitRule
-from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.stores.factory import job_store, open_stores
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
 from scdp_flows.submission.engines import submit_flow
@@ -35,27 +20,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("pyscf")]
 
-_CODE = PyscfCode(PyscfSettings(basis="gth-szv", spacing=0.2, padding=3.5, charge_tolerance=5e-3))
-_NETWORK = {"n_layers": 1, "n_channels": 8, "lmax": 2, "n_radial": 4, "radial_hidden": 16}
-_TRAINING = {"n_steps": 40, "steps_per_round": 20, "batch_size": 3, "warmup_steps": 5, "threads": 1}
 _LENGTHS = [0.70, 0.72, 0.74, 0.76, 0.78, 0.80]
 _ON_GPU = {"train", "evaluate"}
 
 
-def _pipeline(folder: Path) -> Flow:
+@pytest.fixture
+def pipeline(tmp_path: Path, cheap_pipeline: Any) -> Flow:
+    """Give a pipeline over six hydrogen molecules."""
     molecules = [Molecule(["H", "H"], np.diag([0.0, 0.0, one])[1:]) for one in _LENGTHS]
-    maker = PipelineMaker(
-        label_maker=LabelFlowMaker(label_maker=LabelMaker(code=_CODE, n_processes=1)),
-        train_maker=TrainFlowMaker(
-            dataset_maker=BuildDatasetMaker(n_processes=1, split=SplitRule(validation=0.2)),
-            train_maker=TrainMaker(model_name="small", network=_NETWORK, training=_TRAINING),
-            evaluate_maker=EvaluateMaker(n_processes=1),
-        ),
-        seed_maker=SeedMaker(code=_CODE, n_processes=1),
-        report_maker=ReportMaker(folder=str(folder / "report")),
-        store_path=str(folder / "store"),
-    )
-    return maker.make(molecules[::2], test_structures=molecules[1::2])
+    maker = cheap_pipeline(tmp_path, n_steps=40, validation=0.2)
+    flow: Flow = maker.make(molecules[::2], test_structures=molecules[1::2])
+    return flow
 
 
 def _check_places(ran: dict[str, str]) -> None:
@@ -87,14 +62,14 @@ def launchpad(tmp_path: Path, mongo_port: int) -> Iterator[Any]:
 
 @pytest.mark.requires("fireworks")
 def test_two_fireworkers_share_a_pipeline(
-    tmp_path: Path, launchpad: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pipeline: Flow, launchpad: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fireworks import FWorker
     from fireworks.core.rocket_launcher import rapidfire
 
     engine = f"launchpad: {tmp_path}/launchpad.yaml\nengine: fireworks "
     cluster = Cluster.parse(TEMPLATE.replace("engine: remote ", engine))
-    submit_flow(_pipeline(tmp_path), cluster, store=job_store(tmp_path / "outputs"))
+    submit_flow(pipeline, cluster, store=job_store(tmp_path / "outputs"))
     monkeypatch.chdir(tmp_path)
     workers = [FWorker(name=name, category=name) for name in ("cpu", "gpu")]
     while launchpad.get_fw_ids({"state": "READY"}):
@@ -108,17 +83,27 @@ def test_two_fireworkers_share_a_pipeline(
 
 @pytest.mark.requires("jobflow_remote")
 def test_two_workers_of_jobflow_remote_share_a_pipeline(
-    tmp_path: Path, mongo_port: int, repository: Path
+    tmp_path: Path, pipeline: Flow, run_remotely: Any
 ) -> None:
-    # In a process of its own: jobflow-remote reads its settings once, and leaves connections open.
-    drill = [sys.executable, str(repository / "tests" / "remote_drill.py")]
-    flow = tmp_path / "flow.json"
-    flow.write_text(json.dumps(_pipeline(tmp_path), cls=MontyEncoder))
-    done = subprocess.run(
-        [*drill, str(flow), str(mongo_port)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = json.loads(done.stdout.splitlines()[-1])
-    assert {state for _, _, state, _ in rows} == {"COMPLETED"}, rows
+    rows = run_remotely(pipeline)
     _check_places({name: worker for _, name, _, worker in rows})
     _check_results(tmp_path)
+
+
+@pytest.mark.requires("jobflow_remote", "slurm")
+def test_two_partitions_of_slurm_share_a_pipeline(
+    tmp_path: Path, pipeline: Flow, run_remotely: Any, slurm: Any
+) -> None:
+    before = len(slurm.records())
+    rows = run_remotely(pipeline, "slurm", **slurm.environment)
+    _check_results(tmp_path)
+    ran = slurm.records()[before:]
+    assert {one["JobState"] for one in ran} == {"COMPLETED"}
+    assert len(ran) == len(rows)
+    _check_places({one["Name"].replace("_", " "): one["Partition"] for one in ran})
+    given = {(one["Name"], one["ProcCnt"]) for one in ran}
+    assert {("label", "8"), ("train", "4"), ("report", "1")} <= given
+    for worker, expected in (("cpu", {"none"}), ("gpu", {"0", "1"})):
+        seen = {file.read_text().strip() for file in (tmp_path / worker).rglob("devices.txt")}
+        assert seen
+        assert seen <= expected

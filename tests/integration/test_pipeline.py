@@ -11,29 +11,15 @@ from jobflow import run_locally
 from pymatgen.core import Molecule
 
 from scdp_flows.density import ChargeDensity
-from scdp_flows.dft.pyscf import PyscfCode, PyscfSettings
-from scdp_flows.flows.label import LabelFlowMaker
-from scdp_flows.flows.pipeline import PipelineMaker
-from scdp_flows.flows.train import TrainFlowMaker
-from scdp_flows.jobs.build_dataset import BuildDatasetMaker
-from scdp_flows.jobs.evaluate import EvaluateMaker
-from scdp_flows.jobs.label import LabelMaker
-from scdp_flows.jobs.report import ReportMaker
-from scdp_flows.jobs.seed import SeedMaker
-from scdp_flows.jobs.splits import SplitRule
-from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.stores.factory import job_store, open_stores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scdp_flows.flows.pipeline import PipelineMaker
     from scdp_flows.stores.factory import Stores
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("pyscf")]
-
-_CODE = PyscfCode(PyscfSettings(basis="gth-szv", spacing=0.2, padding=3.5, charge_tolerance=5e-3))
-_NETWORK = {"n_layers": 1, "n_channels": 8, "lmax": 2, "n_radial": 4, "radial_hidden": 16}
-_TRAINING = {"n_steps": 80, "steps_per_round": 20, "batch_size": 3, "warmup_steps": 5, "threads": 1}
 
 
 def _stretched(structure: Molecule, factors: list[float]) -> list[Molecule]:
@@ -57,19 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pipeline(folder: Path) -> PipelineMaker:
+def pipeline(folder: Path, cheap_pipeline: Any) -> PipelineMaker:
     """Chain cheap settings of everything."""
-    return PipelineMaker(
-        label_maker=LabelFlowMaker(label_maker=LabelMaker(code=_CODE, n_processes=1)),
-        train_maker=TrainFlowMaker(
-            dataset_maker=BuildDatasetMaker(n_processes=1, split=SplitRule(validation=0.1)),
-            train_maker=TrainMaker(model_name="small", network=_NETWORK, training=_TRAINING),
-            evaluate_maker=EvaluateMaker(n_processes=1),
-        ),
-        seed_maker=SeedMaker(code=_CODE, n_processes=1),
-        report_maker=ReportMaker(folder=str(folder / "report")),
-        store_path=str(folder / "store"),
-    )
+    maker: PipelineMaker = cheap_pipeline(folder, n_steps=80, validation=0.1)
+    return maker
 
 
 def _run(pipeline: PipelineMaker, molecules: Any, folder: Path) -> dict[str, list[Any]]:

@@ -262,23 +262,51 @@ def test_running_out_of_memory_is_said_in_one_line(
     assert (folder / "last.ckpt").is_file()
 
 
+_PYTHON = (sys.executable, "-m")
+_TORCHRUN = (*_PYTHON, "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m")
+_SRUN = ("srun", "--nodes=1", "--ntasks=2", "--kill-on-bad-exit", *_PYTHON)
+
+
+@pytest.fixture
+def slurm_environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Give variables with which srun finds a cluster, where it is wanted."""
+    if request.node.get_closest_marker("requires") is None:
+        return {}
+    found: dict[str, str] = request.getfixturevalue("slurm").environment
+    return found
+
+
 @pytest.mark.slow
-def test_two_processes_train_as_one(write_run: WriteRun) -> None:
+@pytest.mark.parametrize(
+    ("command", "devices"),
+    [
+        pytest.param(_PYTHON, 2, id="own"),
+        pytest.param(_TORCHRUN, None, id="torchrun"),
+        pytest.param(_SRUN, None, id="srun", marks=pytest.mark.requires("slurm")),
+    ],
+)
+def test_two_processes_train_as_one(
+    write_run: WriteRun,
+    command: tuple[str, ...],
+    devices: int | None,
+    slurm_environment: dict[str, str],
+) -> None:
     settings = {"n_steps": 6, "batch_size": 4, "steps_per_round": 3, "loss": "grid_mae"}
-    alone, shared = write_run("alone", **settings), write_run("shared", **settings, devices=2)
+    alone, shared = write_run("alone", **settings), write_run("shared", **settings, devices=devices)
     expected = run(alone)
     done = subprocess.run(
-        [sys.executable, "-m", "scdp_models.training", str(shared)],
-        env={**os.environ, "PYTHONPATH": _MODELS, "OMP_NUM_THREADS": "1"},
+        [*command, "scdp_models.training", str(shared)],
+        env={**os.environ, **slurm_environment, "PYTHONPATH": _MODELS, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    first, second = (load_checkpoint(f / MODEL_FILE).state for f in (alone, shared))
-    for name, weights in first.items():
-        torch.testing.assert_close(second[name], weights, rtol=1e-5, atol=1e-6)
+    first, second = (load_checkpoint(f / MODEL_FILE) for f in (alone, shared))
+    assert second.training["config"]["devices"] == 2
+    for name, weights in first.state.items():
+        torch.testing.assert_close(second.state[name], weights, rtol=1e-5, atol=1e-6)
     rows = read_metrics(shared / "metrics.jsonl")
     assert [row["step"] for row in rows] == [3, 6]
     for name in ("train_loss", "validation_loss"):

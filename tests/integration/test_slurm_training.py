@@ -1,0 +1,65 @@
+"""Training that is longer than its batch jobs: a chain of them, and one result."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from jobflow import Flow, run_locally
+from pymatgen.core import Molecule
+
+from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.predictors.checkpoints import find_checkpoint
+from scdp_flows.submission.cluster import TEMPLATE
+from scdp_models.checkpoint import load_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.requires("pyscf"),
+    pytest.mark.requires("jobflow_remote", "slurm"),
+]
+
+_LIMIT_S = 60  # Slurm counts in minutes
+_N_STEPS = 3000
+
+
+@pytest.fixture
+def maker(tmp_path: Path, cheap_pipeline: Any) -> TrainMaker:
+    """Give training of more than a minute, on a dataset of its store."""
+    chain = cheap_pipeline(tmp_path, n_steps=_N_STEPS, validation=0.2)
+    molecules = [Molecule(["H", "H"], [[0, 0, 0], [0, 0, d]]) for d in np.linspace(0.7, 0.8, 5)]
+    place = str(tmp_path / "store")
+    labels = replace(chain.label_maker.label_maker, store_path=place).make(molecules)
+    dataset_maker = replace(chain.train_maker.dataset_maker, store_path=place)
+    dataset = dataset_maker.make(labels.output.density_ids)
+    run_locally(Flow([labels, dataset]), log=False, ensure_success=True)
+    made: TrainMaker = replace(chain.train_maker.train_maker, store_path=place)
+    return made
+
+
+def test_a_chain_of_batch_jobs_trains_what_one_long_job_trains(
+    maker: TrainMaker, tmp_path: Path, run_remotely: Any, slurm: Any
+) -> None:
+    place = tmp_path / "store"
+    elsewhere = shutil.copytree(place, tmp_path / "undisturbed")
+    alone = replace(maker, store_path=str(elsewhere))
+    TrainMaker.make.original(alone, "dataset")  # type: ignore[attr-defined]
+    short = f"gpus: 1\n    wall_time_s: {_LIMIT_S} "
+    text = TEMPLATE.replace("gpus: 1\n    wall_time_s: 86400 ", short)
+    (tmp_path / "cluster.yaml").write_text(text)
+    before = len(slurm.records())
+    rows = run_remotely(maker.make("dataset"), "slurm", **slurm.environment)
+    ran = slurm.records()[before:]
+    assert len(rows) == len(ran) >= 2
+    assert {(one["JobState"], one["Partition"], one["TimeLimit"]) for one in ran} == {
+        ("COMPLETED", "gpu", "1")
+    }
+    weights = [load_checkpoint(find_checkpoint("small", str(p))).state for p in (place, elsewhere)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
