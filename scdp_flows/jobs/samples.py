@@ -71,8 +71,9 @@ def common_reference(docs: Iterable[DensityDoc], blobs: BlobStore) -> dict[str, 
             if not _same_atom(known, atom):
                 raise DatasetError(
                     f"density {doc.density_id} ({doc.formula}) was fitted with another spherical "
-                    f"atom {number} than the densities before it; label them with one version of "
-                    "one code and the same settings"
+                    f"atom {number} than the densities before it; take those of one kind, for "
+                    f"instance by the query kind_key={doc.kind_key}, or label them with one "
+                    "version of one code and the same settings"
                 )
     return merged
 
