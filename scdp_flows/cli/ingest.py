@@ -102,7 +102,7 @@ def _kind(pairs: Sequence[str] | None) -> dict[str, str]:
 def _run(work: Job, store: Path | None) -> None:
     """Run a job and show what became of the densities."""
     output: LabelOutput = run_here(work, store)
-    n_refused = len(output.failed) - output.n_quarantined
+    n_refused = output.n_failed - output.n_quarantined
     counts = (output.n_new, output.n_reused, output.n_quarantined, n_refused)
     show_table("densities", ("new", "stored before", "quarantined", "refused"), [counts])
     if output.n_quarantined:

@@ -51,7 +51,7 @@ def label(
         store_path=as_path(store),
     )
     output = run_here(maker.make(found, tags=tag or ()), store)
-    counts = (output.n_new, output.n_reused, len(output.failed), output.seconds)
+    counts = (output.n_new, output.n_reused, output.n_failed, output.seconds)
     show_table("labels", ("new", "stored before", "failed", "time / s"), [counts])
     show_failures(output.failed)
 

@@ -9,6 +9,7 @@ from jobflow import Flow, Maker
 
 from scdp_flows.dft.pyscf import PyscfCode
 from scdp_flows.errors import DatasetError
+from scdp_flows.flows.batches import structure_batches
 from scdp_flows.jobs.label import LabelMaker, merge_labels
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LabelFlowMaker(Maker):
     label_maker: LabelMaker = field(default_factory=_pyscf_labels)
     """How a batch is labelled; by PySCF by default."""
     batch_size: int = 250
-    """Structures per job."""
+    """Most structures of a job; fewer where they are large."""
     store_path: str | None = None
     """Folder of the embedded stores of all jobs; None leaves those of their Makers."""
 
@@ -61,10 +62,8 @@ class LabelFlowMaker(Maker):
         if not structures:
             raise DatasetError("there are no structures to label; give at least one")
         maker = self.label_maker.in_store(self.store_path)
-        size = max(1, self.batch_size)
         batches = [
-            maker.make(structures[start : start + size], tags=tags)
-            for start in range(0, len(structures), size)
+            maker.make(batch, tags=tags) for batch in structure_batches(structures, self.batch_size)
         ]
         if len(batches) == 1:
             return Flow(batches[0], output=batches[0].output, name=self.name)

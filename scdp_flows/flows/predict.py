@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobflow import Flow, Maker
 
 from scdp_flows.errors import DatasetError
+from scdp_flows.flows.batches import structure_batches
 from scdp_flows.jobs.predict import PredictMaker, merge_predictions
 from scdp_flows.predictors.scdp import ScdpPredictor
 
@@ -33,7 +34,7 @@ class PredictFlowMaker(Maker):
     predict_maker: PredictMaker = field(default_factory=_shipped_model)
     """How a batch is predicted."""
     batch_size: int = 1000
-    """Structures per job."""
+    """Most structures of a job; fewer where they are large."""
     store_path: str | None = None
     """Folder of the embedded stores of all jobs; None leaves those of their Makers."""
 
@@ -57,10 +58,9 @@ class PredictFlowMaker(Maker):
         if not structures:
             raise DatasetError("there are no structures to predict; give at least one")
         maker = self.predict_maker.in_store(self.store_path)
-        size = max(1, self.batch_size)
         batches = [
-            maker.make(structures[start : start + size], predictor=predictor)
-            for start in range(0, len(structures), size)
+            maker.make(batch, predictor=predictor)
+            for batch in structure_batches(structures, self.batch_size)
         ]
         if len(batches) == 1:
             return Flow(batches[0], output=batches[0].output, name=self.name)

@@ -109,6 +109,7 @@ def merge_labels(batches: Sequence[LabelOutput]) -> LabelOutput:
     return LabelOutput(
         density_ids=list(dict.fromkeys(key for batch in batches for key in batch.density_ids)),
         failed=failed,
+        n_failed=sum(batch.n_failed for batch in batches),
         n_items=before,
         n_new=sum(batch.n_new for batch in batches),
         n_reused=sum(batch.n_reused for batch in batches),

@@ -201,8 +201,13 @@ def merge_predictions(batches: Sequence[PredictionOutput]) -> PredictionOutput:
     failed, before = [], 0
     for batch in batches:
         failed += [item.updated(index=item.index + before) for item in batch.failed]
-        before += len(batch.rows) + len(batch.failed)
-    return PredictionOutput(rows=[row for batch in batches for row in batch.rows], failed=failed)
+        before += batch.n_predicted + batch.n_failed
+    return PredictionOutput(
+        rows=[row for batch in batches for row in batch.rows],
+        failed=failed,
+        n_predicted=sum(batch.n_predicted for batch in batches),
+        n_failed=sum(batch.n_failed for batch in batches),
+    )
 
 
 def predict_each(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scdp_flows.schemas.part import ScdpPart
 
 __all__ = [
+    "MAX_LISTED",
     "EvaluationOutput",
     "LabelOutput",
     "PredictedRow",
@@ -16,6 +17,10 @@ __all__ = [
     "Refusal",
     "SeedOutput",
 ]
+
+
+MAX_LISTED = 1000
+"""Most items that an output describes one by one: documents stay small, however large a batch."""
 
 
 class Refusal(ScdpPart):
@@ -32,14 +37,35 @@ class Refusal(ScdpPart):
         return cls(index=index, item=item, error=type(error).__name__, reason=str(error))
 
 
-class LabelOutput(ScdpPart):
+class _BatchOutput(ScdpPart):
+    """Say what has no result in a batch."""
+
+    failed: list[Refusal] = Field(
+        default_factory=list,
+        description="What has no result, and why; in the order of the batch, the first 1000.",
+    )
+    n_failed: int = Field(default=0, ge=0, description="How many have no result.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, fields: Any) -> Any:
+        """Count before the list is cut."""
+        return _counted(fields, "failed", "n_failed")
+
+
+def _counted(fields: Any, name: str, count: str) -> Any:
+    """Cut a list, and note its length where that is not given."""
+    if not isinstance(fields, dict):
+        return fields
+    items = fields.get(name, ())
+    return {**fields, name: list(items[:MAX_LISTED]), count: fields.get(count) or len(items)}
+
+
+class LabelOutput(_BatchOutput):
     """Say what became of a batch of structures or files."""
 
     density_ids: list[str] = Field(
         description="Identifiers of the stored densities, each once, in the order of the batch."
-    )
-    failed: list[Refusal] = Field(
-        default_factory=list, description="What has no density, and why; in the order of the batch."
     )
     n_items: int = Field(default=0, ge=0, description="Structures or files in the batch.")
     n_new: int = Field(default=0, ge=0, description="Densities that were made now.")
@@ -69,17 +95,24 @@ class PredictedRow(ScdpPart):
     files: list[str] = Field(default_factory=list, description="Files written, absolute paths.")
 
 
-class PredictionOutput(ScdpPart):
+class PredictionOutput(_BatchOutput):
     """Say what a batch of predictions made."""
 
-    rows: list[PredictedRow] = Field(description="Predictions, in the order of the structures.")
-    failed: list[Refusal] = Field(
-        default_factory=list, description="Structures without a prediction, and why."
+    rows: list[PredictedRow] = Field(
+        description="Predictions, in the order of the structures, the first 1000; all are found in "
+        "the store by model_id."
     )
+    n_predicted: int = Field(default=0, ge=0, description="How many were predicted.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded_rows(cls, fields: Any) -> Any:
+        """Count before the list is cut."""
+        return _counted(fields, "rows", "n_predicted")
 
     @property
     def prediction_ids(self) -> list[str]:
-        """Identifiers of the predictions, in the order of the structures."""
+        """Identifiers of the listed predictions, in the order of the structures."""
         return [row.prediction_id for row in self.rows]
 
 
@@ -93,13 +126,10 @@ class EvaluationOutput(ScdpPart):
     )
 
 
-class SeedOutput(ScdpPart):
+class SeedOutput(_BatchOutput):
     """Point to seed comparisons and give their main numbers."""
 
     seed_ids: list[str] = Field(description="Identifiers, in the order of the structures.")
-    failed: list[Refusal] = Field(
-        default_factory=list, description="Structures without a comparison, and why."
-    )
     mean_iterations: dict[str, float] = Field(
         default_factory=dict, description="Mean number of SCF iterations by start."
     )

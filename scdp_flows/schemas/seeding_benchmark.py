@@ -9,7 +9,7 @@ from pydantic import Field
 
 from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.schemas.identity import content_hash
-from scdp_flows.schemas.outputs import Refusal
+from scdp_flows.schemas.outputs import MAX_LISTED, Refusal
 from scdp_flows.schemas.part import ScdpPart
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class SeedingBenchmarkDoc(ScdpDoc):
             settings_hash=settings_hash,
             kind_key=kind_key,
             seed_ids=ids,
-            failed=list(failed),
+            failed=list(failed[:MAX_LISTED]),
             starts=summaries,
         )
 

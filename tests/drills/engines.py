@@ -42,6 +42,7 @@ workers:
     max_jobs: 1
     pre_run: |
       export PATH={bin}:$PATH PYTHONPATH={path} OMP_NUM_THREADS=1 DRILL_FOLDER={folder}
+      export DRILL_CLOSED_PORT={port} SCDP_CONFIG_FILE={folder}/scdp.yaml
   gpu: {{<<: *worker, work_dir: {folder}/gpu}}
 queue:
   store: &store

@@ -67,9 +67,17 @@ def labels(store: Path, batch_size: int = 3) -> Flow:
     return maker.make(molecules()[:3])
 
 
-def whole_way(folder: Path) -> Flow:
-    """Return the flow from structures to a report; everything is kept in a folder."""
-    store = str(folder / "store")
+def whole_way(folder: Path, *, by_settings: bool = False) -> Flow:
+    """Return the flow from structures to a report.
+
+    Parameters
+    ----------
+    folder
+        Where the report is written and, by default, everything is stored.
+    by_settings
+        Whether things are stored where the settings of each worker say.
+    """
+    store = None if by_settings else str(folder / "store")
     maker = PipelineMaker(
         label_maker=LabelFlowMaker(label_maker=LabelMaker(code=CODE, n_processes=1), batch_size=2),
         train_maker=TrainFlowMaker(

@@ -11,7 +11,8 @@ moment, each of which kills its process once:
 ``"done"``
     the job is done, and the engine has not heard of it.
 
-Every DFT calculation that comes to its end adds a line to ``finished.txt``.
+Every DFT calculation that comes to its end adds a line to ``finished.txt``. Connections to the port
+``DRILL_CLOSED_PORT`` are refused, as on a worker that reaches no database.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -109,5 +111,19 @@ def install(drill: Drill) -> None:
         setattr(owner, name, new)
 
 
+def close_port(port: int) -> None:
+    """Refuse connections to a port."""
+    plain = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[1] == port:
+            raise ConnectionRefusedError(f"port {port} is closed on this worker")
+        plain(self, address)
+
+    setattr(socket.socket, "connect", connect)  # noqa: B010 - typed otherwise
+
+
+if "DRILL_CLOSED_PORT" in os.environ:
+    close_port(int(os.environ["DRILL_CLOSED_PORT"]))
 if "DRILL_FOLDER" in os.environ:
     install(Drill(Path(os.environ["DRILL_FOLDER"])))
