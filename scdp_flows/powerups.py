@@ -1,4 +1,4 @@
-"""Change built flows and Makers: start their VASP calculations from given densities."""
+"""Change built flows and Makers: start VASP from given densities, and take what it converges."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from jobflow.core.maker import recursive_call
 
 from scdp_flows.dft.vasp.auditor import SeedAuditor
 from scdp_flows.dft.vasp.generator import SeededInputGenerator
+from scdp_flows.jobs.harvester import RunHarvester
+from scdp_flows.predictors.base import as_predictors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from custodian.custodian import Validator
+
+    from scdp_flows.dft.vasp.policy import Strategy
     from scdp_flows.dft.vasp.sources import SeedSource
+    from scdp_flows.predictors.base import Predictor
 
-__all__ = ["seed_vasp"]
+__all__ = ["harvest_vasp", "seed_vasp"]
 
 Built = TypeVar("Built", bound=Job | Flow | Maker)
 
@@ -28,7 +34,8 @@ def seed_vasp(
     source: SeedSource,
     *,
     name_filter: str | None = None,
-    replace_earlier: bool = False,
+    strategy: Strategy = "cold",
+    unseeded_sample: float = 0.0,
     store_path: str | None = None,
 ) -> Built:
     """Seed all VASP calculations of a job, flow or Maker that may be seeded.
@@ -46,35 +53,77 @@ def seed_vasp(
         Where the densities come from.
     name_filter
         Change only Makers in whose name this stands.
-    replace_earlier
-        Seed also where a density or wavefunctions came with ``prev_dir``.
+    strategy
+        ``"cold"`` seeds calculations that would start from nothing; ``"every"`` also those that
+        continue an earlier one, whose density or wavefunctions came with ``prev_dir``.
+    unseeded_sample
+        Share of the structures that are left unseeded, so that steps, energies and moments can be
+        compared (:class:`scdp_flows.dft.vasp.builder.VaspSeedBuilder`).
     store_path
         Folder of the embedded stores of the audits; None: those of the settings.
     """
 
     def seeded(maker: Maker) -> Maker:
-        return _seeded(maker, source, replace_earlier=replace_earlier, store_path=store_path)
+        made = _validated(maker, SeedAuditor(store_path))
+        made.input_set_generator = SeededInputGenerator(
+            made.input_set_generator, source, strategy=strategy, unseeded_sample=unseeded_sample
+        )
+        changed: Maker = made
+        return changed
 
     changed: Built = _changed(deepcopy(built), seeded, name_filter)
     return changed
 
 
-def _seeded(
-    maker: Any, source: SeedSource, *, replace_earlier: bool, store_path: str | None
-) -> Maker:
-    """Return a VASP Maker with a seeded input set and an audit."""
-    made = deepcopy(maker)
-    made.input_set_generator = SeededInputGenerator(
-        made.input_set_generator, source, replace_earlier=replace_earlier
+def harvest_vasp(
+    built: Built,
+    predictors: Predictor | Sequence[Predictor] = (),
+    *,
+    name_filter: str | None = None,
+    tags: Sequence[str] = (),
+    store_path: str | None = None,
+    time_limit_s: float = 600.0,
+) -> Built:
+    """Take the converged density of every VASP run into the store, and judge predictors by it.
+
+    Reaches the same Makers as :func:`seed_vasp`. It happens when custodian has found a run good and
+    before its files are compressed, in a process of its own; whatever fails in it is recorded in
+    ``scdp_harvest.json``, and the run goes on. Task documents do not differ.
+
+    Parameters
+    ----------
+    built
+        What to change; a copy is changed and returned.
+    predictors
+        Who is judged by each density.
+    name_filter
+        Change only Makers in whose name this stands.
+    tags
+        Labels of the densities.
+    store_path
+        Folder of the embedded stores; None: those of the settings where the job runs.
+    time_limit_s
+        After this time the process is ended, s.
+    """
+    harvester = RunHarvester(
+        as_predictors(predictors) if predictors else [], store_path, list(tags), time_limit_s
     )
-    validators = list(made.run_vasp_kwargs.get("validators") or _DEFAULT_VALIDATORS)
-    kept = [each for each in validators if not isinstance(each, SeedAuditor)]
-    made.run_vasp_kwargs = {
-        **made.run_vasp_kwargs,
-        "validators": [*kept, SeedAuditor(store_path)],
-    }
-    changed: Maker = made
+
+    def harvested(maker: Maker) -> Maker:
+        changed: Maker = _validated(maker, harvester)
+        return changed
+
+    changed: Built = _changed(deepcopy(built), harvested, name_filter)
     return changed
+
+
+def _validated(maker: Any, validator: Validator) -> Any:
+    """Return a VASP Maker whose runs are looked at by one more validator, after its own."""
+    made = deepcopy(maker)
+    validators = list(made.run_vasp_kwargs.get("validators") or _DEFAULT_VALIDATORS)
+    kept = [each for each in validators if type(each) is not type(validator)]
+    made.run_vasp_kwargs = {**made.run_vasp_kwargs, "validators": [*kept, validator]}
+    return made
 
 
 def _changed(built: Any, change: Callable[[Maker], Maker], name_filter: str | None) -> Any:

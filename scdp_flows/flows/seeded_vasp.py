@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobflow import Job
     from pymatgen.core import Structure
 
+    from scdp_flows.dft.vasp.policy import Strategy
     from scdp_flows.dft.vasp.sources import SeedSource
 
 __all__ = ["SeededRelaxMaker", "SeededStaticMaker"]
@@ -31,8 +32,11 @@ class SeededStaticMaker(StaticMaker):
     """Name of the job."""
     source: SeedSource | None = None
     """Where the density comes from; None: the calculation runs unseeded."""
-    replace_earlier: bool = False
-    """Seed also where a density or wavefunctions came with ``prev_dir``."""
+    strategy: Strategy = "cold"
+    """``"cold"``, or ``"every"``: seed also where a density or wavefunctions came with
+    ``prev_dir``."""
+    unseeded_sample: float = 0.0
+    """Share of the structures that are left unseeded, for comparison."""
     store_path: str | None = None
     """Folder of the embedded stores of the audit; None: those of the settings."""
 
@@ -61,8 +65,11 @@ class SeededRelaxMaker(RelaxMaker):
     """Name of the job."""
     source: SeedSource | None = None
     """Where the density comes from; None: the calculation runs unseeded."""
-    replace_earlier: bool = False
-    """Seed also where a density or wavefunctions came with ``prev_dir``."""
+    strategy: Strategy = "cold"
+    """``"cold"``, or ``"every"``: seed also where a density or wavefunctions came with
+    ``prev_dir``."""
+    unseeded_sample: float = 0.0
+    """Share of the structures that are left unseeded, for comparison."""
     store_path: str | None = None
     """Folder of the embedded stores of the audit; None: those of the settings."""
 
@@ -91,7 +98,8 @@ def _made(
         plain = seed_vasp(
             plain,
             maker.source,
-            replace_earlier=maker.replace_earlier,
+            strategy=maker.strategy,
+            unseeded_sample=maker.unseeded_sample,
             store_path=maker.store_path,
         )
     job: Job = plain.make(structure, prev_dir=prev_dir)

@@ -88,11 +88,7 @@ class EvaluateMaker(StepMaker):
         ScdpFlowsError
             If a structure cannot be predicted.
         """
-        with self.open_stores() as stores:
-            docs, origin = choose_labels(stores, density_ids, dataset_id, split)
-            chosen = _with_baseline(predictors, docs, stores)
-            _check_kinds(chosen, docs)
-            evaluations = self._evaluate(chosen, docs, origin, stores)
+        evaluations = self.judge_labels(predictors, density_ids, dataset_id=dataset_id, split=split)
         return EvaluationOutput(
             evaluation_ids=[doc.evaluation_id for doc in evaluations],
             summary={
@@ -100,6 +96,21 @@ class EvaluateMaker(StepMaker):
                 for doc in evaluations
             },
         )
+
+    def judge_labels(
+        self,
+        predictors: Predictor | Sequence[Predictor],
+        density_ids: Sequence[str] | None = None,
+        *,
+        dataset_id: str | None = None,
+        split: Split = "test",
+    ) -> list[EvaluationDoc]:
+        """Evaluate predictors here and now; see :meth:`make`."""
+        with self.open_stores() as stores:
+            docs, origin = choose_labels(stores, density_ids, dataset_id, split)
+            chosen = _with_baseline(predictors, docs, stores)
+            _check_kinds(chosen, docs)
+            return self._evaluate(chosen, docs, origin, stores)
 
     def _evaluate(
         self,
@@ -265,8 +276,23 @@ def _with_baseline(
     predictors: Predictor | Sequence[Predictor], docs: list[DensityDoc], stores: Stores
 ) -> list[Predictor]:
     chosen = as_predictors(predictors)
-    named = any(predictor.name == BASELINE for predictor in chosen)
-    return chosen if named else [*chosen, baseline(docs, stores)]
+    if any(predictor.name == BASELINE for predictor in chosen):
+        return chosen
+    if any("reference" not in doc.blobs for doc in docs):
+        # Densities of other programs come without atoms; those of the first predictor will do.
+        return [*chosen, *_atoms_of(chosen[0])]
+    return [*chosen, baseline(docs, stores)]
+
+
+def _atoms_of(predictor: Predictor) -> list[Predictor]:
+    """Return the superposition of a predictor's own atoms, if it knows them."""
+    atoms, kind = predictor.atoms(), predictor.kind()
+    if atoms is None:
+        return []
+    made: Predictor = resolve("predictors", BASELINE)(  # type: ignore[operator] # a class
+        reference=atoms.to_dict(), density_kind=kind and kind.as_dict(), ions=True, name=BASELINE
+    )
+    return [made]
 
 
 def _check_kinds(predictors: Sequence[Predictor], docs: list[DensityDoc]) -> None:

@@ -53,6 +53,9 @@ class VaspSeedDoc(ScdpDoc):
         description="Whether CHGCAR and ICHARG = 1 were written."
     )
     reason: str | None = Field(default=None, description="Why the calculation was left alone.")
+    is_sample: bool = Field(
+        default=False, description="Whether it was left unseeded only for comparison."
+    )
     source: str = Field(description="Where the density comes from.")
     functional: str | None = Field(default=None, description="Exchange-correlation functional.")
     potcars: list[str] = Field(
@@ -110,6 +113,24 @@ class VaspSeedSummaryDoc(ScdpDoc):
     )
     first_steps_others: float | None = Field(
         default=None, description="The same of all other runs."
+    )
+    moment_used_mub: float | None = Field(
+        default=None, description="Mean total moment per atom where the seed was used, in µB."
+    )
+    moment_others_mub: float | None = Field(default=None, description="The same of all other runs.")
+    n_pairs: int = Field(
+        default=0, ge=0, description="Structures that ran both with and without a seed."
+    )
+    energy_difference_ev: float | None = Field(
+        default=None, description="Largest difference of these in energy, per atom in eV."
+    )
+    moment_difference_mub: float | None = Field(
+        default=None, description="Largest difference of these in the moment, per atom in µB."
+    )
+    n_other_states: int = Field(
+        default=0,
+        ge=0,
+        description="Pairs that differ by more than 1 meV or 0.05 µB per atom: other states.",
     )
     reasons: dict[str, int] = Field(
         default_factory=dict, description="Reason why no seed was used to number of runs."

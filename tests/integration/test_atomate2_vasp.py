@@ -14,14 +14,17 @@ from atomate2.vasp.flows.eos import EosMaker
 from atomate2.vasp.jobs.base import BaseVaspMaker
 from atomate2.vasp.jobs.core import NonSCFMaker, StaticMaker
 from atomate2.vasp.powerups import update_user_incar_settings, update_user_kpoints_settings
-from jobflow import Flow, Job, JobStore, run_locally
+from jobflow import Flow, Job, JobStore, Response, job, run_locally
 from maggma.stores import MemoryStore
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.inputs import Incar
 
 from scdp_flows.dft.vasp.earlier_run import EarlierRunSource
 from scdp_flows.dft.vasp.folder import read_record
-from scdp_flows.powerups import seed_vasp
+from scdp_flows.jobs.harvest import RECORD, harvest_records
+from scdp_flows.powerups import harvest_vasp, seed_vasp
+from scdp_flows.predictors.atomic import AtomicPredictor
+from scdp_flows.schemas.vasp_harvest import VaspHarvestDoc
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -198,3 +201,56 @@ def test_a_wrapped_command_seeds_any_maker_and_sees_restarts(
     assert "before a restart: CHGCAR was deleted" in doc.events
     assert "seeded again" in doc.events
     assert _incar(folder)["ICHARG"] == 1
+
+
+def _harvests(runs: Path) -> list[VaspHarvestDoc]:
+    """Return what became of the densities of all runs, in the order of the runs."""
+    files = sorted(runs.rglob(RECORD))
+    return [VaspHarvestDoc.model_validate_json(file.read_bytes()) for file in files]
+
+
+def test_finished_runs_are_taken_and_judge_a_model(runs: Path, silicon: Structure) -> None:
+    from scdp_models.basis.shells import shell_charge
+    from scdp_models.density.atomic import AtomicDensity, AtomicReference
+
+    atom = AtomicDensity(4.0, (0.4,), (4.0 / float(shell_charge(0, 0.4)),))
+    reference = AtomicReference("one Gaussian", {14: atom}).to_dict()
+    judged = AtomicPredictor(reference=reference)
+    plain = _small(StaticMaker())
+    made = seed_vasp(harvest_vasp(plain, judged, tags=["mine"]), EarlierRunSource((str(runs),)))
+    jobs = [plain.make(silicon), made.make(silicon)]
+    outputs = [_execute(job, runs)[job.uuid][1].output for job in jobs]
+    assert outputs[1].output.energy == pytest.approx(outputs[0].output.energy, abs=1e-8)
+    assert outputs[1].model_dump().keys() == outputs[0].model_dump().keys()
+    (doc,) = _harvests(runs)
+    assert (doc.status, doc.was_seeded, doc.job_uuid) == ("taken", True, jobs[1].uuid)
+    assert doc.nmae_percent["atomic"] > 0
+    with open_stores() as stores:
+        density = stores.densities.get(str(doc.density_id))
+        assert {"harvested", "mine", f"job:{jobs[1].uuid}"} <= set(density.tags)
+        assert harvest_records(stores).get(doc.harvest_id) == doc
+
+
+@job
+def _later(maker: StaticMaker, structure: Structure) -> Response[Any]:
+    """Make the calculation only when this job runs."""
+    return Response(replace=maker.make(structure))
+
+
+def test_jobs_made_by_jobs_are_taken_and_a_broken_store_harms_none(
+    runs: Path, silicon: Structure, tmp_path: Path
+) -> None:
+    broken = tmp_path / "no folder"
+    broken.write_text("a file")
+    unwritten = update_user_incar_settings(_small(StaticMaker()), {"LCHARG": False})
+    flow = Flow(
+        [
+            harvest_vasp(_later(unwritten, silicon)),
+            harvest_vasp(_small(StaticMaker()), store_path=str(broken)).make(silicon),
+        ]
+    )
+    _execute(flow, runs)
+    reasons = [str(doc.reason) for doc in _harvests(runs)]
+    assert len(list(runs.rglob("OUTCAR*"))) == len(reasons) == 2
+    assert "LCHARG = .FALSE." in reasons[0]
+    assert "the process ended with status" in reasons[1]

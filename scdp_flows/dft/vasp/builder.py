@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maggma.core import Builder
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["VaspSeedBuilder"]
 
 _Runs = list[VaspSeedDoc]
+_SAME_ENERGY = 1e-3  # eV per atom
+_SAME_MOMENT = 0.05  # µB per atom
 
 
 class VaspSeedBuilder(Builder):
@@ -69,6 +71,9 @@ class VaspSeedBuilder(Builder):
             n_left=left,
             first_steps_used=_mean_first(used),
             first_steps_others=_mean_first(others),
+            moment_used_mub=_mean_moment(used),
+            moment_others_mub=_mean_moment(others),
+            **_compared(used, others),
             reasons=dict(reasons),
         )
 
@@ -77,6 +82,48 @@ class VaspSeedBuilder(Builder):
         target = DocumentStore(self.curation, VaspSeedSummaryDoc, shared=True)
         for item in items:
             target.put(item)
+
+
+def _moment(doc: VaspSeedDoc) -> float | None:
+    """Return the total moment per atom, µB, without its sign."""
+    if doc.audit is None or doc.audit.moment_mub is None:
+        return None
+    return abs(doc.audit.moment_mub) / doc.n_atoms
+
+
+def _mean_moment(docs: _Runs) -> float | None:
+    moments = [moment for doc in docs if (moment := _moment(doc)) is not None]
+    return fmean(moments) if moments else None
+
+
+def _compared(used: _Runs, others: _Runs) -> dict[str, Any]:
+    """Compare runs of one structure with and without a seed."""
+    plain = {doc.structure_hash: doc for doc in others}
+    pairs = [(doc, plain[doc.structure_hash]) for doc in used if doc.structure_hash in plain]
+    energies, moments, n_other = [], [], 0
+    for one, two in pairs:
+        energy = _difference(_energy(one), _energy(two))
+        moment = _difference(_moment(one), _moment(two))
+        energies.append(energy or 0.0)
+        moments.append(moment or 0.0)
+        n_other += energies[-1] > _SAME_ENERGY or moments[-1] > _SAME_MOMENT
+    return {
+        "n_pairs": len(pairs),
+        "energy_difference_ev": max(energies, default=None),
+        "moment_difference_mub": max(moments, default=None),
+        "n_other_states": n_other,
+    }
+
+
+def _energy(doc: VaspSeedDoc) -> float | None:
+    """Return the energy per atom, eV."""
+    if doc.audit is None or doc.audit.energy_ev is None:
+        return None
+    return doc.audit.energy_ev / doc.n_atoms
+
+
+def _difference(one: float | None, two: float | None) -> float | None:
+    return None if one is None or two is None else abs(one - two)
 
 
 def _mean_first(docs: _Runs) -> float | None:

@@ -112,7 +112,7 @@ def prepare(
         job = None
         if before.job_uuid and before.job_index:
             job = JobIdentity(before.job_uuid, before.job_index, before.job_name or "")
-        doc = seed_folder(folder, source, replace_earlier=True, job=job)
+        doc = seed_folder(folder, source, strategy="every", job=job)
         events.append("seeded again" if doc.status == "seeded" else "could not be seeded again")
     else:
         doc = before.updated(status="left", reason=event)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import os
 
     from scdp_flows.dft.vasp.grid import Shape
+    from scdp_flows.dft.vasp.policy import Strategy
     from scdp_flows.dft.vasp.sources import Seed, SeedSource
 
 __all__ = ["RECORD", "JobIdentity", "read_record", "seed_folder", "write_record"]
@@ -76,7 +77,8 @@ def seed_folder(
     folder: str | os.PathLike[str],
     source: SeedSource,
     *,
-    replace_earlier: bool = False,
+    strategy: Strategy = "cold",
+    unseeded_sample: float = 0.0,
     job: JobIdentity | None = None,
 ) -> VaspSeedDoc:
     """Give a calculation a start, or leave it alone and say why.
@@ -91,8 +93,10 @@ def seed_folder(
         The folder, before VASP runs.
     source
         Where the density comes from.
-    replace_earlier
-        Also where CHGCAR or WAVECAR of an earlier calculation lie in the folder.
+    strategy
+        ``"every"``: also where CHGCAR or WAVECAR of an earlier calculation lie in the folder.
+    unseeded_sample
+        Share of the structures that are left unseeded, for comparison; always the same ones.
     job
         Who will run it, for the record.
 
@@ -110,7 +114,10 @@ def seed_folder(
     begin = time.perf_counter()
     inputs = read_folder(folder)
     doc = _unseeded(inputs, source.name, job)
-    reason = why_not(inputs.tags, folder, replace_earlier=replace_earlier)
+    reason = why_not(inputs.tags, folder, strategy=strategy)
+    if reason is None and _place_in_sample(doc.structure_hash) < unseeded_sample:
+        reason = "left unseeded for comparison"
+        doc = doc.updated(is_sample=True, reason=reason)
     if reason is None:
         try:
             doc = _seeded(inputs, source, doc)
@@ -121,6 +128,11 @@ def seed_folder(
     doc = doc.updated(seconds=time.perf_counter() - begin)
     write_record(folder, doc)
     return doc
+
+
+def _place_in_sample(structure: str) -> float:
+    """Return a number from 0 to 1 that depends on the structure alone."""
+    return int(content_hash([structure, "sample"])[:8], 16) / 16**8
 
 
 def _unseeded(inputs: VaspFolder, source: str, job: JobIdentity | None) -> VaspSeedDoc:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from monty.json import MontyDecoder, MSONable
 from pymatgen.io.vasp.inputs import VaspInput
 
 from scdp_flows.dft.vasp.folder import JobIdentity, seed_folder
-from scdp_flows.errors import CalculationError
+from scdp_flows.dft.vasp.policy import Strategy
+from scdp_flows.errors import CalculationError, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SeededInput", "SeededInputGenerator"]
 
 _LOGGER = logging.getLogger(__name__)
-_OWN = ("inner", "source", "replace_earlier")
+_OWN = ("inner", "source", "strategy", "unseeded_sample")
 _KEY = "scdp_seed"
 
 
@@ -33,15 +34,23 @@ class SeededInput(VaspInput):
         The inputs.
     source
         Where the density comes from.
-    replace_earlier
+    strategy, unseeded_sample
         As in :func:`scdp_flows.dft.vasp.folder.seed_folder`.
     """
 
-    def __init__(self, inputs: VaspInput, source: SeedSource, *, replace_earlier: bool) -> None:
+    def __init__(
+        self,
+        inputs: VaspInput,
+        source: SeedSource,
+        *,
+        strategy: Strategy,
+        unseeded_sample: float,
+    ) -> None:
         dict.__init__(self, inputs)
         self.__dict__.update(inputs.__dict__)
         self._seed_source = source
-        self._replace_earlier = replace_earlier
+        self._strategy: Strategy = strategy
+        self._unseeded_sample = unseeded_sample
 
     def write_input(self, output_dir: str | Path = ".", *args: Any, **kwargs: Any) -> None:
         """Write all files as pymatgen does, then seed.
@@ -54,7 +63,8 @@ class SeededInput(VaspInput):
             seed_folder(
                 output_dir,
                 self._seed_source,
-                replace_earlier=self._replace_earlier,
+                strategy=self._strategy,
+                unseeded_sample=self._unseeded_sample,
                 job=JobIdentity.current(),
             )
         except CalculationError as error:
@@ -74,18 +84,31 @@ class SeededInputGenerator(MSONable):
         The generator, of pymatgen's ``VaspInputSet`` kind.
     source
         Where the density comes from.
-    replace_earlier
-        Seed also where a density or wavefunctions came with ``prev_dir``.
+    strategy, unseeded_sample
+        As in :func:`scdp_flows.dft.vasp.folder.seed_folder`.
     """
 
     inner: Any
     source: SeedSource
-    replace_earlier: bool
+    strategy: Strategy
+    unseeded_sample: float
 
-    def __init__(self, inner: Any, source: SeedSource, *, replace_earlier: bool = False) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        source: SeedSource,
+        *,
+        strategy: Strategy = "cold",
+        unseeded_sample: float = 0.0,
+    ) -> None:
+        if strategy not in get_args(Strategy) or not 0 <= unseeded_sample <= 1:
+            raise SettingsError(
+                f"strategy {strategy!r} and unseeded_sample {unseeded_sample!r}; expected one of "
+                f"{', '.join(get_args(Strategy))}, and a share from 0 to 1"
+            )
         if isinstance(inner, SeededInputGenerator):
             inner = inner.inner
-        for name, value in zip(_OWN, (inner, source, replace_earlier), strict=True):
+        for name, value in zip(_OWN, (inner, source, strategy, unseeded_sample), strict=True):
             object.__setattr__(self, name, value)
 
     def get_input_set(self, *args: Any, **kwargs: Any) -> Any:
@@ -93,7 +116,9 @@ class SeededInputGenerator(MSONable):
         made = self.inner.get_input_set(*args, **kwargs)
         if not isinstance(made, VaspInput):
             return made
-        return SeededInput(made, self.source, replace_earlier=self.replace_earlier)
+        return SeededInput(
+            made, self.source, strategy=self.strategy, unseeded_sample=self.unseeded_sample
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name in _OWN or (name.startswith("__") and name.endswith("__")):
@@ -104,7 +129,7 @@ class SeededInputGenerator(MSONable):
         setattr(self.inner, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.inner, self.source, self.replace_earlier)
+        return _rebuilt, (self.inner, self.source, self.strategy, self.unseeded_sample)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SeededInputGenerator) and self.as_dict() == other.as_dict()
@@ -121,7 +146,8 @@ class SeededInputGenerator(MSONable):
             "module": document["@module"],
             "name": document["@class"],
             "source": self.source.as_dict(),  # type: ignore[attr-defined]
-            "replace_earlier": self.replace_earlier,
+            "strategy": self.strategy,
+            "unseeded_sample": self.unseeded_sample,
         }
         return document | {
             "@module": type(self).__module__,
@@ -136,8 +162,15 @@ class SeededInputGenerator(MSONable):
         own = document.pop(_KEY)
         inner_class = getattr(import_module(own["module"]), own["name"])
         source = MontyDecoder().process_decoded(own["source"])
-        return cls(inner_class.from_dict(document), source, replace_earlier=own["replace_earlier"])
+        return cls(
+            inner_class.from_dict(document),
+            source,
+            strategy=own["strategy"],
+            unseeded_sample=own["unseeded_sample"],
+        )
 
 
-def _rebuilt(inner: Any, source: SeedSource, replace_earlier: bool) -> SeededInputGenerator:  # noqa: FBT001 - positions of pickle
-    return SeededInputGenerator(inner, source, replace_earlier=replace_earlier)
+def _rebuilt(
+    inner: Any, source: SeedSource, strategy: Strategy, unseeded_sample: float
+) -> SeededInputGenerator:
+    return SeededInputGenerator(inner, source, strategy=strategy, unseeded_sample=unseeded_sample)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-__all__ = ["earlier_state", "why_not"]
+__all__ = ["Strategy", "earlier_state", "why_not"]
+
+Strategy = Literal["cold", "every"]
+"""Which calculations of a flow are seeded: those that would start cold, or also those that
+continue an earlier one. Within a calculation only the first self-consistency can be seeded; VASP
+extrapolates the density to the following ionic steps by itself."""
 
 _NOT_SELF_CONSISTENT = {
     "none", "nothing", "eigenval", "chi", "gw", "gw0", "evgw", "evgw0", "qpgw", "qpgw0",
@@ -71,7 +76,7 @@ def earlier_state(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def why_not(
-    tags: Mapping[str, Any], folder: str | os.PathLike[str], *, replace_earlier: bool = False
+    tags: Mapping[str, Any], folder: str | os.PathLike[str], *, strategy: Strategy = "cold"
 ) -> str | None:
     """Tell why a calculation must not be seeded; None if it may be.
 
@@ -81,9 +86,9 @@ def why_not(
         INCAR with the names of its tags in capital letters.
     folder
         Where it will run.
-    replace_earlier
-        Seed even where a density or wavefunctions of an earlier calculation lie in the folder.
-        Responses and finite differences are left to those in any case.
+    strategy
+        ``"every"`` seeds even where a density or wavefunctions of an earlier calculation lie in the
+        folder. Responses and finite differences are left to those in any case.
     """
     for applies, reason in _RULES:
         if applies(tags):
@@ -94,6 +99,6 @@ def why_not(
     )
     if state and response:
         return f"a response starts from the converged {' and '.join(state)} in the folder"
-    if state and not replace_earlier:
+    if state and strategy == "cold":
         return f"{' and '.join(state)} of an earlier calculation in the folder"
     return None

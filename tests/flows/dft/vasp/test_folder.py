@@ -177,7 +177,7 @@ def test_an_earlier_density_is_kept_unless_told_otherwise(
     source = EarlierRunSource((str(finished),))
     assert "CHGCAR" in str(seed_folder(folder, source).reason)
     assert (folder / "CHGCAR").read_text() == "of prev_dir"
-    assert seed_folder(folder, source, replace_earlier=True).status == "seeded"
+    assert seed_folder(folder, source, strategy="every").status == "seeded"
 
 
 def test_unreadable_inputs_are_an_error(tmp_path: Path) -> None:
@@ -206,3 +206,15 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     assert read_record(tmp_path) is None
     (tmp_path / RECORD).write_text("{")
     assert read_record(tmp_path) is None
+
+
+def test_a_sample_is_left_unseeded(
+    write_inputs: Callable[..., Path], silicon: Structure, finished: Path
+) -> None:
+    source = EarlierRunSource((str(finished),))
+    folder = write_inputs(silicon)
+    doc = seed_folder(folder, source, unseeded_sample=1.0)
+    assert (doc.status, doc.is_sample) == ("left", True)
+    assert doc.reason == "left unseeded for comparison"
+    assert not (folder / "CHGCAR").exists()
+    assert not seed_folder(folder, source, unseeded_sample=0.0).is_sample

@@ -11,6 +11,7 @@ from monty.json import MontyDecoder, jsanitize
 from scdp_flows.dft.vasp.earlier_run import EarlierRunSource
 from scdp_flows.dft.vasp.folder import RECORD, read_record
 from scdp_flows.dft.vasp.generator import SeededInputGenerator
+from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +57,9 @@ def test_copies_are_equal_and_independent(generator: SeededInputGenerator, copie
 
 
 def test_seeding_twice_wraps_once(generator: SeededInputGenerator) -> None:
-    again = SeededInputGenerator(generator, EarlierRunSource(), replace_earlier=True)
+    again = SeededInputGenerator(generator, EarlierRunSource(), strategy="every")
     assert isinstance(again.inner, StaticSetGenerator)
-    assert again.replace_earlier
+    assert again.strategy == "every"
 
 
 def test_written_inputs_are_seeded(
@@ -88,3 +89,10 @@ def test_a_folder_that_cannot_be_seeded_is_written_all_the_same(
     assert "POSCAR is missing" in caplog.text
     assert (tmp_path / "INCAR").exists()
     assert not (tmp_path / RECORD).exists()
+
+
+def test_unknown_strategies_are_refused() -> None:
+    with pytest.raises(SettingsError, match="cold, every"):
+        SeededInputGenerator(StaticSetGenerator(), SOURCE, strategy="always")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="share from 0 to 1"):
+        SeededInputGenerator(StaticSetGenerator(), SOURCE, unseeded_sample=2.0)

@@ -45,8 +45,8 @@ def test_calculations_that_start_cold_are_seeded(tmp_path: Path, tags: dict[str,
 def test_an_earlier_state_comes_first_unless_told_otherwise(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("state")
     assert "earlier calculation" in str(why_not({}, tmp_path))
-    assert why_not({}, tmp_path, replace_earlier=True) is None
-    assert "response" in str(why_not({"IBRION": 8}, tmp_path, replace_earlier=True))
+    assert why_not({}, tmp_path, strategy="every") is None
+    assert "response" in str(why_not({"IBRION": 8}, tmp_path, strategy="every"))
 
 
 def test_empty_files_are_no_state(tmp_path: Path) -> None:

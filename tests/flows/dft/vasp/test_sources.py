@@ -118,7 +118,7 @@ def test_a_stored_prediction_becomes_a_seed(
         store_prediction(stores, structure, predicted, predictor="gaussians", model_id=None)
     assert seed_folder(folder, source).status == "seeded"
     others = StoredSource(store, predictor="another", library=library)
-    assert "no stored prediction" in str(seed_folder(folder, others, replace_earlier=True).reason)
+    assert "no stored prediction" in str(seed_folder(folder, others, strategy="every").reason)
 
 
 def test_sources_survive_json() -> None:
