@@ -227,9 +227,9 @@ class Model:
 
         config, itemsize = self._network.config, self._dtype.itemsize
         for part in passes(graphs, config, itemsize=itemsize, memory=memory):
-            batch = collate(part).to(self._dtype)
+            batch = collate(part).to(self._dtype).to(self._device)
             with torch.inference_mode():
-                output, excess = self._forward(batch.to(self._device))
+                output, excess = self._forward(batch)
             n_functions = _per_structure(self._network.counts(batch.numbers), batch)
             n_shells = _per_structure(self._network.shell_counts(batch.numbers), batch)
             parts = (

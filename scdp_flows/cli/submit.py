@@ -12,13 +12,16 @@ from rich.console import Console
 from scdp_flows.cli.options import StoreOption, as_path
 from scdp_flows.cli.running import PARTLY_FAILED, run_here, show_table
 from scdp_flows.jobs.doctor import DoctorMaker
+from scdp_flows.schemas.doctor import Examination
 from scdp_flows.stores.factory import job_store
 from scdp_flows.submission.cluster import TEMPLATE, Cluster, Engine
-from scdp_flows.submission.engines import states, submit_flow
+from scdp_flows.submission.engines import outputs, states, submit_flow
 from scdp_flows.submission.flow_file import read_flow
 from scdp_flows.submission.work import WORKS
 
 __all__ = ["cluster_template", "doctor", "status", "submit"]
+
+_JOB_NAMES = {work: f"doctor {work}" for work in WORKS}
 
 ClusterOption = Annotated[
     Path | None,
@@ -62,13 +65,19 @@ def doctor(
     modules: Annotated[
         list[str] | None, typer.Option("--module", help="Python module that DFT workers need.")
     ] = None,
+    results: Annotated[
+        bool, typer.Option("--results", help="Show what the latest jobs on the workers found.")
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Try stores, torch, GPUs and DFT programs, here or with a job on each kind of worker."""
     described = _cluster(cluster, None)
+    if results:
+        _show_results(described)
+        return
     makers = {
         work: DoctorMaker(
-            name=f"doctor {work}",
+            name=_JOB_NAMES[work],
             work=work,
             gpus=described.work[work].gpus if work in described.work else 0,
             programs=list(programs or ()) if work == "dft" else [],
@@ -82,13 +91,30 @@ def doctor(
         numbers = submit_flow(Flow(jobs, name="doctor"), described)
         Console().print(
             f"submitted {', '.join(numbers)}: one job for each kind of work; `scdp status` shows "
-            "their states, and their outputs say what works"
+            "their states and `scdp doctor --results` what they found, with the same --cluster"
         )
         return
-    found = run_here(makers["dft"].make(), store)
-    rows = [(check.name, "ok" if check.ok else "FAILED", check.detail) for check in found.checks]
-    show_table(f"examination of {found.host}", ("what", "result", "detail"), rows)
-    if not found.healthy:
+    _show_all([run_here(makers["dft"].make(), store)])
+
+
+def _show_results(described: Cluster) -> None:
+    """Show the latest examinations of a cluster's workers."""
+    found = outputs(described, list(_JOB_NAMES.values()))
+    missing = [work for work, name in _JOB_NAMES.items() if name not in found]
+    _show_all([Examination.model_validate(one) for one in found.values()])
+    if missing:
+        Console(stderr=True).print(
+            f"no answer yet for {', '.join(missing)}: `scdp status` tells whether the jobs wait, "
+            "run or failed"
+        )
+        raise typer.Exit(PARTLY_FAILED)
+
+
+def _show_all(found: list[Examination]) -> None:
+    for one in found:
+        rows = [(check.name, "ok" if check.ok else "FAILED", check.detail) for check in one.checks]
+        show_table(f"{one.work} on {one.host}", ("what", "result", "detail"), rows)
+    if not all(one.healthy for one in found):
         raise typer.Exit(PARTLY_FAILED)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scdp_flows.errors import ModelError, UnknownNameError
+from scdp_flows.predictors.model_cache import fetched_before, is_identifier, make_room
 from scdp_flows.settings import get_settings
 from scdp_flows.stores.factory import open_stores
 
@@ -32,7 +33,8 @@ def find_checkpoint(model: str | OutputReference, store_path: str | None = None)
         package.
     store_path
         Folder of the embedded stores; None takes the stores of the settings. Models from a store
-        are copied to the folder ``checkpoints`` in it, once each.
+        are copied once each: to the folder ``checkpoints`` in it or, from another ``MODEL_STORE``,
+        to ``CACHE_PATH``, which is kept below ``CACHE_MB``.
 
     Raises
     ------
@@ -62,7 +64,10 @@ def find_checkpoint(model: str | OutputReference, store_path: str | None = None)
 
 
 def load_model(
-    model: str | OutputReference, store_path: str | None = None, dtype: str = "float32"
+    model: str | OutputReference,
+    store_path: str | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
 ) -> Model:
     """Load a model; the last few are kept per process.
 
@@ -72,18 +77,20 @@ def load_model(
         See :func:`find_checkpoint`.
     dtype
         ``"float32"`` or ``"float64"``.
+    device
+        ``"cpu"``, or a GPU such as ``"cuda"``.
 
     Raises
     ------
     ModelError
-        If there is no such model, or its file is no checkpoint of ours.
+        If there is no such model or device, or the file is no checkpoint of ours.
     """
     from scdp_models.errors import CheckpointError
     from scdp_models.predict import load
 
     path = find_checkpoint(model, store_path)
     try:
-        return load(path, dtype)
+        return load(path, dtype, device=device)
     except CheckpointError as error:
         raise ModelError(
             f"model {model!r} cannot be used: {error}; give another model or copy the file anew"
@@ -107,12 +114,19 @@ def _from_store(model: str, store_path: str | None) -> Path | str:
     if embedded and not folder.is_dir():
         # Looking for a model must not leave an empty store behind.
         return f"no model store in {folder}"
+    cache = folder.absolute() / _CACHE if embedded else settings.CACHE_PATH
+    known = fetched_before(model, cache) if is_identifier(model) else None
+    if known is not None:
+        return known
     with open_stores(store_path) as stores:
         try:
-            return stores.models.fetch(model, stores.path / _CACHE)
+            file = stores.models.fetch(model, cache)
         except UnknownNameError as error:
-            known = ", ".join(error.known[:5]) or "none"
-            return f"none in the model store at {stores.path} (there are: {known})"
+            names = ", ".join(error.known[:5]) or "none"
+            return f"none in the model store at {stores.path} (there are: {names})"
+    if not embedded:
+        make_room(cache, settings.CACHE_MB * 1e6)
+    return file
 
 
 def _shipped(model: str) -> Path | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_MODEL", "ScdpPredictor"]
 
+_LOGGER = logging.getLogger(__name__)
+
 DEFAULT_MODEL = "small-molecules-pbe-gth"
 """The model that ships with the package."""
 
@@ -55,6 +58,9 @@ class ScdpPredictor(MSONable):
     memory_mb: float | None = None
     """MiB that a pass through the network may need beside its weights; larger structures are
     refused. None: as much as is quickest, and single structures however large."""
+    device: str = "auto"
+    """``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU where torch finds one, and the CPU when that one
+    fails, as it does when its memory runs out."""
     name: str = "scdp"
     """Name in documents and tables."""
 
@@ -87,15 +93,34 @@ class ScdpPredictor(MSONable):
 
         Only one batch of structures is taken and held at a time.
         """
-        model = self._load()
+        device = self._device()
+        model = self._load(device)
         remaining = iter(structures)
         while batch := list(islice(remaining, max(1, self.batch_size))):
-            yield from self._predict_batch(model, batch)
+            try:
+                found = self._predict_batch(model, batch)
+            except RuntimeError as error:  # of torch; ours are no RuntimeErrors
+                if device == "cpu" or self.device != "auto":
+                    raise
+                _LOGGER.warning(
+                    "prediction on %s failed (%s); it goes on on the CPU", device, error
+                )
+                device = "cpu"
+                model = self._load(device)
+                found = self._predict_batch(model, batch)
+            yield from found
 
-    def _load(self) -> Model:
-        return load_model(self.model, self.store_path, self.dtype)
+    def _device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        import torch
 
-    def _predict_batch(self, model: Model, batch: list[AtomicStructure]) -> Iterator[Predicted]:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def _load(self, device: str | None = None) -> Model:
+        return load_model(self.model, self.store_path, self.dtype, device or self._device())
+
+    def _predict_batch(self, model: Model, batch: list[AtomicStructure]) -> list[Predicted]:
         from scdp_models.errors import ScdpModelsError
         from scdp_models.predict import Geometry
 
@@ -113,13 +138,10 @@ class ScdpPredictor(MSONable):
             formulas = ", ".join(structure.formula for structure in batch)
             raise ModelError(f"model {self.model!r} failed on {formulas}: {error}") from error
         seconds = (time.perf_counter() - start) / len(batch)
-        for prediction in found:
-            yield Predicted(
-                prediction.density,
-                prediction.excess_electrons,
-                seconds,
-                spin_density=prediction.spin_density,
-            )
+        return [
+            Predicted(one.density, one.excess_electrons, seconds, spin_density=one.spin_density)
+            for one in found
+        ]
 
     def _check_elements(self, model: Model, structure: AtomicStructure) -> None:
         unknown = sorted(set(as_arrays(structure)[0].tolist()) - set(model.elements))

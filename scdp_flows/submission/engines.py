@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scdp_flows.errors import SettingsError
 from scdp_flows.submission.cluster import Cluster
-from scdp_flows.submission.fireworks import fireworks_states, submit_fireworks
+from scdp_flows.submission.fireworks import (
+    fireworks_outputs,
+    fireworks_states,
+    submit_fireworks,
+)
 from scdp_flows.submission.placing import place
-from scdp_flows.submission.remote import remote_states, submit_remote
+from scdp_flows.submission.remote import remote_outputs, remote_states, submit_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobflow import Flow, Job, JobStore
 
-__all__ = ["states", "submit_flow"]
+__all__ = ["outputs", "states", "submit_flow"]
 
 
 def submit_flow(flow: Flow | Job, cluster: Cluster, *, store: JobStore | None = None) -> list[str]:
@@ -55,6 +61,23 @@ def states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str]]:
     """
     checked = _complete(cluster)
     return (remote_states if checked.engine == "remote" else fireworks_states)(checked, limit)
+
+
+def outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
+    """Return the latest output of the jobs of these names, as far as there is one.
+
+    With FireWorks they are sought in the store of jobflow's settings on this machine.
+
+    Raises
+    ------
+    SettingsError
+        If the engine keeps no jobs.
+    MissingDependencyError
+        If the engine is not installed.
+    """
+    checked = _complete(cluster)
+    find = remote_outputs if checked.engine == "remote" else fireworks_outputs
+    return find(checked, names)
 
 
 def _complete(cluster: Cluster) -> Cluster:

@@ -6,15 +6,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.errors import MissingDependencyError, SettingsError
+from scdp_flows.submission.outputs import latest_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from jobflow import Flow, Job, JobStore
 
     from scdp_flows.submission.cluster import Cluster, Placement
 
-__all__ = ["fireworks_states", "fireworks_words", "open_launchpad", "submit_fireworks"]
+__all__ = [
+    "fireworks_outputs",
+    "fireworks_states",
+    "fireworks_words",
+    "open_launchpad",
+    "submit_fireworks",
+]
 
 
 def fireworks_words(placement: Placement) -> dict[str, Any]:
@@ -108,6 +115,14 @@ def fireworks_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, 
     return [
         (str(one.fw_id), one.name, one.state, str(one.spec.get("_category", ""))) for one in found
     ]
+
+
+def fireworks_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:  # noqa: ARG001 - FireWorks has no store
+    """Return the latest output of the jobs of these names in the store of jobflow's settings."""
+    from jobflow import SETTINGS
+
+    with SETTINGS.JOB_STORE as store:
+        return latest_outputs(store, names)
 
 
 def _missing() -> MissingDependencyError:

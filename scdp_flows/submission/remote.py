@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scdp_flows.errors import MissingDependencyError, SettingsError
+from pymongo.errors import PyMongoError
+
+from scdp_flows.errors import MissingDependencyError, SettingsError, StoreError
+from scdp_flows.submission.outputs import latest_outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from jobflow import Flow, Job
 
     from scdp_flows.submission.cluster import Cluster, Placement
 
-__all__ = ["remote_states", "remote_words", "submit_remote"]
+__all__ = ["remote_outputs", "remote_states", "remote_words", "submit_remote"]
 
 
 def remote_words(placement: Placement) -> dict[str, Any]:
@@ -62,19 +68,13 @@ def submit_remote(flow: Flow | Job, cluster: Cluster) -> list[str]:
         If jobflow-remote is not installed.
     SettingsError
         If the project or a worker is unknown.
+    StoreError
+        If its database does not answer.
     """
-    try:
+    with _clear_errors(cluster):
         from jobflow_remote import submit_flow
-        from jobflow_remote.config.base import ConfigError
-    except ModuleNotFoundError as error:
-        raise _missing() from error
-    try:
+
         return list(submit_flow(flow, worker=cluster.work["light"].worker, project=cluster.project))
-    except ConfigError as error:
-        raise SettingsError(
-            f"jobflow-remote does not take the flow: {error}; correct the project "
-            f"{cluster.project!r} or the cluster file"
-        ) from error
 
 
 def remote_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str]]:
@@ -82,19 +82,54 @@ def remote_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str
 
     Raises
     ------
-    MissingDependencyError
-        If jobflow-remote is not installed.
+    MissingDependencyError, SettingsError, StoreError
+        As ``submit_remote`` does.
     """
-    try:
+    with _clear_errors(cluster):
         from jobflow_remote.jobs.jobcontroller import JobController
+
+        controller = JobController.from_project_name(cluster.project)
+        try:
+            found = controller.get_jobs_info(limit=limit, sort=[("db_id", -1)])
+        finally:
+            controller.close()
+    return [(str(one.db_id), one.name, one.state.value, one.worker) for one in found]
+
+
+def remote_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
+    """Return the latest output of the jobs of these names, as far as there is one.
+
+    Raises
+    ------
+    MissingDependencyError, SettingsError, StoreError
+        As ``submit_remote`` does.
+    """
+    with _clear_errors(cluster):
+        from jobflow_remote import get_jobstore
+
+        with get_jobstore(cluster.project) as store:
+            return latest_outputs(store, names)
+
+
+@contextmanager
+def _clear_errors(cluster: Cluster) -> Iterator[None]:
+    """Say what to do when jobflow-remote is missing, knows no such project, or is cut off."""
+    try:
+        from jobflow_remote.config.base import ConfigError
     except ModuleNotFoundError as error:
         raise _missing() from error
-    controller = JobController.from_project_name(cluster.project)
     try:
-        found = controller.get_jobs_info(limit=limit, sort=[("db_id", -1)])
-    finally:
-        controller.close()
-    return [(str(one.db_id), one.name, one.state.value, one.worker) for one in found]
+        yield
+    except ConfigError as error:
+        raise SettingsError(
+            f"jobflow-remote: {error}; correct the project {cluster.project!r} "
+            "(`jf project list`) or the cluster file"
+        ) from error
+    except PyMongoError as error:
+        raise StoreError(
+            f"the database of project {cluster.project!r} does not answer: {error}; start it, or "
+            "correct its address in the project (`jf project check --errors`)"
+        ) from error
 
 
 def _missing() -> MissingDependencyError:

@@ -24,6 +24,7 @@ _MAKERS: Mapping[str, Work] = MappingProxyType(
         "scdp_flows.jobs.compare_seeds:CompareSeedsMaker": "dft",
         "scdp_flows.jobs.doctor:DoctorMaker": "light",
         "scdp_flows.jobs.evaluate:EvaluateMaker": "prediction",
+        "scdp_flows.jobs.fit_grids:FitGridsMaker": "dft",  # many cores for a while
         "scdp_flows.jobs.ingest:IngestMaker": "light",
         "scdp_flows.jobs.ingest_job_store:IngestJobStoreMaker": "light",
         "scdp_flows.jobs.ingest_materials_project:IngestMaterialsProjectMaker": "light",

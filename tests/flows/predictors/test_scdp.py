@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from jobflow import Flow, JobStore, job, run_locally
 from maggma.stores import MemoryStore
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pymatgen.core import Molecule
+
+_NO_STATES = {"handles_charge": False, "handles_spin": False}
 
 
 @job
@@ -81,3 +85,34 @@ def test_double_precision_is_more_exact(tiny_checkpoint: Path, water: Molecule) 
 
 def test_the_model_is_identified_by_its_content(tiny_checkpoint: Path) -> None:
     assert ScdpPredictor(str(tiny_checkpoint)).model_id() == file_sha256(tiny_checkpoint)
+
+
+def test_a_gpu_is_used_where_there_is_one_and_the_cpu_when_it_fails(
+    tiny_checkpoint: Path,
+    water: Molecule,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expected = ScdpPredictor(str(tiny_checkpoint)).predict(water)
+    wanted: list[str] = []
+
+    def load(path: Path, dtype: str, *, device: str) -> Any:
+        wanted.append(device)
+        if device == "cpu":
+            return real(path, dtype)
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        full = real(path, dtype)
+        return SimpleNamespace(elements=full.elements, predict_batch=fail, **_NO_STATES)
+
+    real = predict.load
+    monkeypatch.setattr(predict, "load", load)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = ScdpPredictor(str(tiny_checkpoint)).predict(water)
+    np.testing.assert_array_equal(found.coefficients, expected.coefficients)
+    assert wanted == ["cuda", "cpu"]
+    assert "goes on on the CPU" in caplog.text
+    with pytest.raises(torch.OutOfMemoryError):
+        ScdpPredictor(str(tiny_checkpoint), device="cuda").predict(water)
