@@ -50,6 +50,14 @@ class ScdpSettings(BaseSettings):
     BLOB_STORE: StoreSpec | None = Field(
         default=None, description="Store of grids and checkpoints; None: embedded."
     )
+    CACHE_PATH: Path = Field(
+        default=Path("~/.cache/scdp-flows"),
+        validate_default=True,
+        description="Folder of this machine for models fetched from MODEL_STORE.",
+    )
+    CACHE_MB: NonNegativeFloat = Field(
+        default=4096.0, description="What these models may take together, MB."
+    )
     STORE_WAIT_S: NonNegativeFloat = Field(
         default=300.0,
         description="How long a job waits for a database or object store that has gone away, s.",
@@ -61,7 +69,7 @@ class ScdpSettings(BaseSettings):
         default="INFO", description="Least severe messages that are logged."
     )
 
-    @field_validator("STORE_PATH")
+    @field_validator("STORE_PATH", "CACHE_PATH")
     @classmethod
     def _expand_home(cls, path: Path) -> Path:
         """Resolve ``~``."""

@@ -67,6 +67,7 @@ def scratch_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     settings_file.write_text("{}\n", encoding="utf-8")
     monkeypatch.setenv("SCDP_CONFIG_FILE", str(settings_file))
     monkeypatch.setenv("SCDP_STORE_PATH", str(tmp_path / "scdp_data"))
+    monkeypatch.setenv("SCDP_CACHE_PATH", str(tmp_path / "scdp_cache"))
     _forget_settings()
     yield tmp_path
     _forget_settings()
