@@ -9,6 +9,7 @@ from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
 from scdp_flows.schemas.relaxation import RelaxationDoc
 from scdp_flows.schemas.report import ReportDoc
+from scdp_flows.schemas.run_seed import RunSeedDoc
 from scdp_flows.schemas.seeding import SeedDoc
 from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 from scdp_flows.schemas.vasp_seed import VaspSeedDoc
@@ -26,7 +27,7 @@ class ReportStore:
     """Keep the documents of all results in one collection.
 
     Each type has its own typed view: ``predictions``, ``evaluations``, ``seeds``, ``benchmarks``,
-    ``vasp_seeds``, ``relaxations`` and ``reports``.
+    ``vasp_seeds``, ``run_seeds``, ``relaxations`` and ``reports``.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ class ReportStore:
         self.evaluations = DocumentStore(store, EvaluationDoc, shared=True)
         self.seeds = DocumentStore(store, SeedDoc, shared=True)
         self.vasp_seeds = DocumentStore(store, VaspSeedDoc, shared=True)
+        self.run_seeds = DocumentStore(store, RunSeedDoc, shared=True)
         self.benchmarks = DocumentStore(store, SeedingBenchmarkDoc, shared=True)
         self.relaxations = DocumentStore(store, RelaxationDoc, shared=True)
         self.reports = DocumentStore(store, ReportDoc, shared=True)
@@ -65,7 +67,7 @@ class ReportStore:
         ----------
         doc_type
             ``"prediction"``, ``"evaluation"``, ``"seed"``, ``"seeding_benchmark"``,
-            ``"vasp_seed"``, ``"relaxation"`` or ``"report"``.
+            ``"vasp_seed"``, ``"run_seed"``, ``"relaxation"`` or ``"report"``.
         identifier
             The identifier of the document.
 
@@ -84,6 +86,7 @@ class ReportStore:
             self.seeds,
             self.benchmarks,
             self.vasp_seeds,
+            self.run_seeds,
             self.relaxations,
             self.reports,
         ]

@@ -32,7 +32,7 @@ def seeded_comparison(
     settings: AbinitSettings,
     densities: Mapping[str, StartDensity],
     *,
-    seed_tolwfr: float = 1e-4,
+    seed_tolwfr: float = 1e-5,
 ) -> list[ScfStart]:
     """Converge a crystal from the default guess, from each density, and from the exact one.
 

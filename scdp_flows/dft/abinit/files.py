@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scdp_flows.dft.abinit.inputs import AbinitSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
 
-__all__ = ["RunFiles", "grid_density", "waves_of"]
+__all__ = ["RunFiles", "grid_density", "header_species", "waves_of"]
 
 _PERIODIC = (True, True, True)
 _BOHR3 = BOHR_TO_ANGSTROM**3
@@ -48,7 +48,7 @@ class RunFiles:
         write_abinit_den(
             grid_density(crystal, settings, waves),
             self.seed,
-            [_species(settings, symbol) for symbol in species(crystal)],
+            [header_species(settings, symbol) for symbol in species(crystal)],
             settings.ecut_ha,
         )
 
@@ -72,15 +72,27 @@ class RunFiles:
         raise CalculationError(f"abinit wrote no density to {self.folder}")
 
 
-def _species(settings: AbinitSettings, symbol: str) -> AbinitSpecies:
+def header_species(settings: AbinitSettings, symbol: str) -> AbinitSpecies:
+    """Return how the header of a density names an element.
+
+    Raises
+    ------
+    SettingsError
+        If there is no pseudopotential, or its file has changed.
+    """
     pseudo = settings.pseudopotential(symbol)
     path = Path(settings.pseudo_dir) / settings.pseudopotentials[symbol]
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     return AbinitSpecies(Element(symbol).Z, pseudo.n_electrons, md5=md5)
 
 
-def grid_density(crystal: Crystal, settings: AbinitSettings, waves: EspressoWaves) -> ChargeDensity:
-    """Return waves on the grid of the program.
+def grid_density(
+    crystal: Crystal,
+    settings: AbinitSettings,
+    waves: EspressoWaves,
+    shape: tuple[int, int, int] | None = None,
+) -> ChargeDensity:
+    """Return waves on a grid.
 
     Parameters
     ----------
@@ -88,8 +100,10 @@ def grid_density(crystal: Crystal, settings: AbinitSettings, waves: EspressoWave
         What is computed, and how.
     waves
         The density.
+    shape
+        The grid; that of our inputs by default.
     """
-    shape = density_grid(crystal, settings)
+    shape = shape or density_grid(crystal, settings)
     total, *spin = (waves_on_grid(waves, one, shape) / _BOHR3 for one in waves.components)
     return ChargeDensity(
         total,

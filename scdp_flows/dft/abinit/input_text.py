@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scdp_flows.dft.abinit.inputs import AbinitSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
 
-__all__ = ["PREFIX", "SEED_FILE", "density_grid", "input_text", "species"]
+__all__ = ["PREFIX", "SEED_FILE", "density_grid", "input_text", "own_grid", "species"]
 
 PREFIX = "run"
 """First part of the names of all files."""
@@ -39,10 +39,24 @@ def density_grid(crystal: Crystal, settings: AbinitSettings) -> tuple[int, int, 
 
     It is given in the input, so that a density can be rendered before the program has run.
     """
-    lengths = np.linalg.norm(crystal.cell_bohr, axis=1)
-    highest = np.floor(np.sqrt(settings.cutoff_ry) * lengths / (2 * np.pi) + 1e-6).astype(int)
-    n1, n2, n3 = (_smooth(2 * n + 1) for n in highest.tolist())
+    n1, n2, n3 = (_smooth(2 * math.floor(n + 1e-6) + 1) for n in _highest(crystal, settings))
     return n1, n2, n3
+
+
+def own_grid(crystal: Crystal, settings: AbinitSettings) -> tuple[int, int, int]:
+    """Return the grid that the program chooses where the input names none.
+
+    Found by trying: half of each number, rounded down, is not below the highest index.
+    """
+    n1, n2, n3 = (_smooth(2 * math.ceil(n - 1e-9)) for n in _highest(crystal, settings))
+    return n1, n2, n3
+
+
+def _highest(crystal: Crystal, settings: AbinitSettings) -> list[float]:
+    """Return how far the waves of the density reach along each axis, as Miller indices."""
+    lengths = np.linalg.norm(crystal.cell_bohr, axis=1)
+    reach: list[float] = (np.sqrt(settings.cutoff_ry) * lengths / (2 * np.pi)).tolist()
+    return reach
 
 
 def _smooth(least: int) -> int:
@@ -77,7 +91,7 @@ def input_text(crystal: Crystal, settings: AbinitSettings, seed_tolwfr: float | 
         _numbers("ngfft", density_grid(crystal, settings)),
         f"diemac {settings.diemac!r}",
         f"optforces {2 if settings.forces else 0} optstress 0",
-        "prteig 0 prtebands 0 prtgsr 0 prtden 1 iomode 0 timopt -1",
+        "prteig 0 prtebands 0 prtgsr 0 prtden 1 iomode 0 timopt -2",
         *_structure(crystal, settings),
         *_occupations(crystal, settings),
         _numbers("ngkpt", settings.kpoints),
@@ -98,7 +112,8 @@ def _start(settings: AbinitSettings, seed_tolwfr: float | None) -> list[str]:
     # Orbitals start at random; unless they are converged first they spoil the density.
     first = f"iscf1 -2 tolwfr1 {seed_tolwfr!r} nstep1 {settings.max_cycle} prtwf1 1"
     density = f'getden_filepath "{SEED_FILE}"'
-    return ["ndtset 2", first, scf.format("2"), "getwfk2 1 prtwf2 0", density]
+    # They are good then: the double sweeps of the first two steps would be wasted.
+    return ["ndtset 2", first, scf.format("2"), "nnsclo2 1 getwfk2 1 prtwf2 0", density]
 
 
 def _structure(crystal: Crystal, settings: AbinitSettings) -> list[str]:

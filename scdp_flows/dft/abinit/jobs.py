@@ -25,7 +25,7 @@ class AbinitCode(PlaneWaveCode):
 
     settings: AbinitSettings
     """Pseudopotentials, cut-offs, k-points, thresholds."""
-    seed_tolwfr: float = 1e-4
+    seed_tolwfr: float = 1e-5
     """Squared residual to which orbitals are converged for a given density, before the
     self-consistent part. Densities of below 0.1 % error are worth more; the converged one is always
     given 1e-8."""

@@ -92,7 +92,7 @@ def run_scf(
     settings: AbinitSettings,
     seed: EspressoWaves | None = None,
     *,
-    seed_tolwfr: float = 1e-4,
+    seed_tolwfr: float = 1e-5,
 ) -> AbinitRun:
     """Converge a crystal in a temporary folder.
 

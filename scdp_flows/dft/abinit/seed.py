@@ -24,7 +24,7 @@ class AbinitCalculation(Calculation[AbinitRun, EspressoWaves]):
     """What to compute."""
     settings: AbinitSettings
     """How."""
-    seed_tolwfr: float = 1e-4
+    seed_tolwfr: float = 1e-5
     """Squared residual to which orbitals are converged for a seed."""
 
     def run(self, seed: EspressoWaves | None = None) -> AbinitRun:

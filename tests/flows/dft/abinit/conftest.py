@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scdp_flows.dft.plane_waves.structure import Crystal
 
 GTH = """gth-pbe Si q4
-14 4 0  zatom zion pspdat
-10 11 1 0 2001 0  pspcod pspxc lmax lloc mmax r2well
+14 4 0  zatom,zion,pspdat
+10 11 1 0 2001 0  pspcod,pspxc,lmax,lloc,mmax,r2well
 0.44 1 -6.26928833
 2
 0.43563383 2 8.9517415 -2.70627082

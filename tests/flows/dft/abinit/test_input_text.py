@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from scdp_flows.dft.abinit.input_text import density_grid, input_text, species
+from scdp_flows.dft.abinit.input_text import density_grid, input_text, own_grid, species
 
 if TYPE_CHECKING:
     from scdp_flows.dft.abinit.inputs import AbinitSettings
@@ -20,11 +20,25 @@ def test_the_grid_holds_all_waves(crystal: Crystal, cheap: AbinitSettings) -> No
     assert density_grid(long, cheap) == (15, 15, 30)
 
 
+@pytest.mark.parametrize(("ecut_ha", "n"), [(5, 16), (6, 18), (8, 20), (14, 27), (16, 30)])
+def test_the_grid_of_the_program_is_what_it_was_seen_to_choose(
+    crystal: Crystal, cheap: AbinitSettings, ecut_ha: float, n: int
+) -> None:
+    cubic = crystal._replace(cell=crystal.cell / crystal.cell.max() * 5.43 / 2)
+    assert own_grid(cubic, replace(cheap, ecut_ha=ecut_ha)) == (n, n, n)
+
+
 def test_a_seed_gets_orbitals_of_its_own(crystal: Crystal, cheap: AbinitSettings) -> None:
     default, seeded = input_text(crystal, cheap), input_text(crystal, cheap, 1e-6)
     assert "iscf 17" in default
     assert "getden" not in default
-    for words in ("ndtset 2", "iscf1 -2 tolwfr1 1e-06", "iscf2 17", "getwfk2 1", "seed_DEN"):
+    for words in (
+        "ndtset 2",
+        "iscf1 -2 tolwfr1 1e-06",
+        "iscf2 17",
+        "nnsclo2 1 getwfk2 1",
+        "seed_DEN",
+    ):
         assert words in seeded
     assert "iscf 7" in input_text(crystal, replace(cheap, mixing="potential"))
 
