@@ -79,7 +79,9 @@ class ChargeDensity:
         if len(self.pbc) != 3:
             raise DensityError(f"pbc {self.pbc!r} does not hold three logical values")
         _set(self, "pbc", tuple(bool(flag) for flag in self.pbc))
-        if not abs(np.linalg.det(self.cell)) > 0:
+        with np.errstate(all="ignore"):
+            volume = abs(np.linalg.det(self.cell))
+        if not 0 < volume < np.inf:
             raise DensityError(f"the cell {self.cell.tolist()} of a density has no volume")
         if self.magnetization is not None:
             _set(self, "magnetization", _grid(self.magnetization, "magnetization"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+import numpy as np
+
 from scdp_flows.errors import DensityFormatError
 from scdp_flows.io.compression import COMPRESSED_SUFFIXES
 from scdp_flows.io.reading import read_start
@@ -135,6 +137,8 @@ def count_densities(
     return cast("_SeriesReader", reader).count(path) if hasattr(reader, "count") else 1
 
 
+# What a file makes overflow is not finite, and refused as such at the end.
+@np.errstate(all="ignore")
 def read_density(
     path: str | os.PathLike[str],
     *,

@@ -33,6 +33,8 @@ _PER_ROW = 10
 _KEYS = ("vector", "lattice", "elements", "elements_number", "coordinates", "FFTgrid")
 _HEAD = re.compile(rf"""\s*\{{.*"(?:{"|".join(_KEYS)}|chargedensity)"\s*:\s*\[""", re.DOTALL)
 
+_MOST_ATOMS = 100_000
+
 
 @dataclass(frozen=True)
 class CubicJsonFormat:
@@ -69,7 +71,7 @@ def read_cubic_json(path: str | os.PathLike[str]) -> ChargeDensity:
             _first(content, "coordinates", file), (len(numbers), 3), file=file, field="coordinates"
         )
         volume = abs(np.linalg.det(cell))
-        if not volume > 0:
+        if not 0 < volume < np.inf:
             raise DensityFormatError("no volume", file=path, field="lattice", fix=COPY_ANEW)
         return ChargeDensity(
             _read_values(content, file) / volume,
@@ -101,7 +103,8 @@ def _read_elements(content: Mapping[str, Any], file: str) -> list[int]:
         _first(content, "elements_number", file), (None,), file=file, field="elements_number"
     )
     kinds = [atomic_number(str(label)) for label in labels] if isinstance(labels, list) else []
-    if len(kinds) != len(counts) or not all(kinds) or (counts < 1).any() or counts.sum() > 1e5:
+    are_counts = (counts >= 1).all() and not (counts % 1).any() and counts.sum() <= _MOST_ATOMS
+    if len(kinds) != len(counts) or not all(kinds) or not are_counts:
         raise DensityFormatError(
             f"found {labels} and {counts.tolist()}", file=file, field="elements", fix=COPY_ANEW
         )

@@ -44,7 +44,7 @@ def number_array(
     Raises
     ------
     DensityFormatError
-        If they hold something else than numbers, or have another shape.
+        If they hold something else than finite numbers, or have another shape.
     """
     try:
         array = np.asarray(value, dtype=np.float64)
@@ -59,4 +59,7 @@ def number_array(
         raise DensityFormatError(
             f"has the shape {array.shape}, expected {shape}", file=file, field=field, fix=COPY_ANEW
         )
+    # JSON has no such numbers, and Python's parser reads them nonetheless.
+    if not np.isfinite(array).all():
+        raise DensityFormatError("holds NaN or infinity", file=file, field=field, fix=COPY_ANEW)
     return array

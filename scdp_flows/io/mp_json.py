@@ -58,6 +58,7 @@ def read_mp_json(path: str | os.PathLike[str]) -> ChargeDensity:
         return density_from_chgcar_dict(content, source=str(path))
 
 
+@np.errstate(all="ignore")
 def density_from_chgcar_dict(document: object, *, source: str) -> ChargeDensity:
     """Read a density from what ``Chgcar.as_dict`` gave.
 
@@ -89,7 +90,7 @@ def density_from_chgcar_dict(document: object, *, source: str) -> ChargeDensity:
         field="lattice",
     )
     volume = abs(np.linalg.det(cell))
-    if not volume > 0:
+    if not 0 < volume < np.inf:
         raise _error(source, "the cell has no volume", "lattice")
     numbers, fractional = _read_sites(_field(structure, "sites", source), source)
     channels, (total, *spins) = _read_grids(_field(found, "data", source), volume, source)

@@ -86,6 +86,7 @@ def test_huge_finite_values_are_not_refused() -> None:
         ({"values": "rho"}, "real numbers"),
         ({"cell": np.eye(2)}, "cell has the shape"),
         ({"cell": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "no volume"),
+        ({"cell": 1e200 * np.eye(3)}, "no volume"),
         ({"cell": np.full((3, 3), np.nan)}, "cell holds nan"),
         ({"origin": [0.0, 0.0]}, "origin has the shape"),
         ({"numbers": []}, "one or more atoms"),

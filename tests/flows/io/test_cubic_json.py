@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scdp_flows.errors import DensityFormatError
+from scdp_flows.io.base import read_density
 from scdp_flows.io.cubic_json import read_cubic_json
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def test_overflowed_values_are_not_taken_for_zero(tmp_path: Path) -> None:
     [
         ("elements", [["Na", "Xx"]], "elements"),
         ("elements_number", [[1e9, 2]], "elements"),
+        ("elements_number", [[1.5, 2]], "elements"),
+        ("lattice", [[[1e300, 0, 0], [0, 1e300, 0], [0, 0, 1]]], "lattice"),
+        ("vector", [[float("nan")]], "vector"),
         ("FFTgrid", [[2, 3, 400]], "expected 240 for 2x3x400"),
         ("FFTgrid", [[2, 3]], "FFTgrid"),
         ("lattice", [[[1, 0, 0], [1, 0, 0], [0, 0, 1]]], "lattice"),
@@ -67,4 +71,4 @@ def test_overflowed_values_are_not_taken_for_zero(tmp_path: Path) -> None:
 )
 def test_impossible_fields_are_named(tmp_path: Path, key: str, value: Any, field: str) -> None:
     with pytest.raises(DensityFormatError, match=field):
-        read_cubic_json(_write(tmp_path / "1.json.xz", **{key: value}))
+        read_density(_write(tmp_path / "1.json.xz", **{key: value}), format="cubic_json")

@@ -31,3 +31,9 @@ def test_arrays_have_the_wanted_shape(value: object) -> None:
     assert number_array([[1, 2]], (1, None), file="x", field="y").tolist() == [[1, 2]]
     with pytest.raises(DensityFormatError, match="x, y"):
         number_array(value, (None, 2), file="x", field="y")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused(value: float) -> None:
+    with pytest.raises(DensityFormatError, match=r"x\.json, lattice: holds NaN or infinity"):
+        number_array([1.0, value], (2,), file="x.json", field="lattice")

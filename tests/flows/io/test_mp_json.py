@@ -91,3 +91,10 @@ def test_named_classes_are_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"data": {"@module": "os", "@class": "system", "poscar": 1}}')
     with pytest.raises(DensityFormatError, match="structure: is missing"):
         read_mp_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("length", [1e-300, 1e200])
+def test_cells_beyond_numbers_are_refused(document: dict[str, Any], length: float) -> None:
+    document["poscar"]["structure"]["lattice"]["matrix"] = (length * np.eye(3)).tolist()
+    with pytest.raises(DensityFormatError, match="lattice: the cell has no volume"):
+        density_from_chgcar_dict(document, source="mp-13")
