@@ -58,8 +58,7 @@ def test_a_chain_of_batch_jobs_trains_what_one_long_job_trains(
     rows = run_remotely(maker.make("dataset"), "slurm", **slurm.environment)
     ran = slurm.records()[before:]
     assert len(rows) == len(ran) >= 2
-    assert {(one["JobState"], one["Partition"], one["TimeLimit"]) for one in ran} == {
-        ("COMPLETED", "gpu", "1")
-    }
+    assert {(one["Partition"], one["TimeLimit"]) for one in ran} == {("gpu", "1")}
+    assert ran[-1]["JobState"] == "COMPLETED"
     weights = [load_checkpoint(find_checkpoint("small", str(p))).state for p in (place, elsewhere)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
