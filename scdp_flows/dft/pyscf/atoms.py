@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +27,8 @@ __all__ = ["SphericalAtom", "atomic_fit_error", "atomic_reference", "spherical_a
 _EXPONENTS = (0.08, 40.0, 16)
 """Least and largest exponent (bohr^-2) and number of the s Gaussians of an atom.
 
-Where the orbitals are more diffuse, the least is twice their least exponent."""
+Where the orbitals are more diffuse, the least is twice their least exponent. Where all electrons
+are treated, the range goes on by the same ratio to twice their greatest."""
 _RIDGE = 1e-8
 _CYCLES, _TOLERANCE = 100, 1e-9
 
@@ -98,6 +100,11 @@ def _s_shells(mol: Any, number: int) -> OrbitalDensity:
 
     low, high, count = _EXPONENTS
     low = min(low, 2 * min(mol.bas_exp(shell).min() for shell in range(mol.nbas)))
+    if not mol._pseudo:  # noqa: SLF001 - PySCF has no public name for it
+        ratio = (high / low) ** (1 / (count - 1))
+        greatest = max(high, 2 * max(mol.bas_exp(shell).max() for shell in range(mol.nbas)))
+        count += math.ceil(math.log(greatest / high) / math.log(ratio))
+        high = low * ratio ** (count - 1)
     exponents = tuple(np.geomspace(low, high, count).tolist())
     basis = BasisSet("s", {number: ElementBasis((0,) * count, exponents)})
     return OrbitalDensity.from_basis(basis, [number], [[0.0, 0.0, 0.0]])
@@ -140,23 +147,29 @@ def spherical_atom(settings: PyscfSettings, number: int) -> SphericalAtom:
     """
     require_pyscf()
     from pyscf import gto
+    from pyscf.data import elements
 
     symbol = Element.from_Z(number).symbol
     check_elements({symbol}, settings)
-    pseudo = {symbol: gto.basis.load_pseudo(settings.pseudopotential, symbol)}
+    if settings.all_electrons:
+        electrons = list(elements.CONFIGURATION[number])
+        pseudo = None
+    else:
+        pseudo = {symbol: gto.basis.load_pseudo(settings.pseudopotential, symbol)}
+        electrons = pseudo[symbol][0]
     mol = gto.M(
         atom=[(symbol, (0.0, 0.0, 0.0))],
         basis=settings.basis,
         pseudo=pseudo,
-        spin=sum(pseudo[symbol][0]) % 2,
+        spin=sum(electrons) % 2,
         verbose=0,
     )
-    shells = _group_shells(mol, pseudo[symbol][0])
+    shells = _group_shells(mol, electrons)
     return SphericalAtom(mol, _self_consistent(mol, shells, settings))
 
 
 def _group_shells(mol: Any, electrons: list[int]) -> list[_Shells]:
-    """Group the functions by degree; a pseudopotential lists its electrons per degree."""
+    """Group the functions by degree, whose numbers of electrons are given."""
     offsets = mol.ao_loc_nr()
     groups: dict[int, list[NDArray[np.int64]]] = {}
     for shell in range(mol.nbas):

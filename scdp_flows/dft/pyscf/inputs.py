@@ -21,9 +21,10 @@ _HIGHEST_GRID_LEVEL = 9
 
 @dataclass(frozen=True)
 class PyscfSettings(MSONable):
-    """Describe molecular Kohn-Sham calculations with Goedecker-Teter-Hutter pseudopotentials.
+    """Describe molecular Kohn-Sham calculations, of valence electrons by default.
 
-    The default basis has the smallest error for its cost (``docs/design/label_basis.md``).
+    The default basis has the smallest error for its cost with the default pseudopotentials
+    (``docs/design/label_basis.md``).
 
     Raises
     ------
@@ -34,12 +35,15 @@ class PyscfSettings(MSONable):
     --------
     >>> PyscfSettings(basis="gth-dzvp").kind().basis
     'gth-dzvp'
+    >>> PyscfSettings(pseudopotential="none", basis="def2-svp").kind().electrons
+    'all'
     """
 
     functional: str = "PBE"
     """Exchange-correlation functional, as PySCF names it."""
     pseudopotential: str = "gth-pbe"
-    """Pseudopotential set, as PySCF names it."""
+    """Set of Goedecker-Teter-Hutter pseudopotentials, as PySCF names it; ``"none"`` treats all
+    electrons, with bases such as def2-svp or cc-pvdz."""
     basis: str = "gth-tzvp"
     """Orbital basis, as PySCF names it."""
     spin: Literal["restricted", "unrestricted"] = "restricted"
@@ -55,7 +59,8 @@ class PyscfSettings(MSONable):
     padding: float = 4.0
     """Smallest distance of an atom from the faces of the density grid, Å."""
     charge_tolerance: float = 1e-3
-    """Largest difference of the grid's integral from the electron count, electrons."""
+    """Largest difference of the grid's integral from the electron count, electrons. With all
+    electrons: once the spherical atoms, whose cores no uniform grid resolves, are taken off."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -71,12 +76,17 @@ class PyscfSettings(MSONable):
         if self.grid_level not in range(_HIGHEST_GRID_LEVEL + 1):
             raise SettingsError(f"grid_level is {self.grid_level}; expected 0 to 9")
 
+    @property
+    def all_electrons(self) -> bool:
+        """Whether there are no pseudopotentials."""
+        return self.pseudopotential.strip().lower() == "none"
+
     def kind(self) -> DensityKind:
         """Return which density these settings produce."""
         from scdp_flows.kind import DensityKind
 
         return DensityKind(
-            electrons="valence",
+            electrons="all" if self.all_electrons else "valence",
             pseudopotential=self.pseudopotential,
             functional=self.functional,
             basis=self.basis,

@@ -59,8 +59,7 @@ def label_structure(
     mol = build_molecule(structure, settings)
     run = run_scf(mol, settings)
     check_converged(run, structure.formula, settings.conv_tol_ha)
-    density = _grid_density(run, structure, settings)
-    error = density.integral() - mol.nelectron
+    density, error = _grid_density(run, structure, settings)
     fit = None
     if fit_basis is not None:
         fit = _with_nmae(fit_of_run(run, structure, settings, fit_basis), density)
@@ -116,8 +115,8 @@ def _occupied(mf: Any) -> list[NDArray[np.float64]]:
 
 def _grid_density(
     run: ScfRun, structure: AtomicStructure, settings: PyscfSettings
-) -> ChargeDensity:
-    """Refine the grid until it holds the electrons.
+) -> tuple[ChargeDensity, float]:
+    """Refine the grid until it holds the electrons; return how many it holds too many, too.
 
     Tight functions (O, F) alias on the default grid by up to some 1e-3 electrons, depending on
     where the atoms lie between its points; a slightly finer grid cures it.
@@ -126,15 +125,28 @@ def _grid_density(
     n_electrons = run.mf.mol.nelectron
     for refinement in range(_MOST_REFINEMENTS + 1):
         density = _density_on_grid(run, structure, settings, settings.spacing * 0.85**refinement)
-        errors.append(density.integral() - n_electrons)
+        errors.append(_excess(density, n_electrons, settings))
         if abs(errors[-1]) <= settings.charge_tolerance:
-            return density
+            return density, errors[-1]
     raise CalculationError(
         f"{structure.formula}: grids of spacing {settings.spacing} Å and finer integrate to "
         f"{', '.join(f'{n_electrons + error:.5f}' for error in errors)} electrons, expected "
         f"{n_electrons} within {settings.charge_tolerance}; raise padding (now {settings.padding} "
         "Å) if electrons are missing on all of them, else lower spacing"
     )
+
+
+def _excess(density: ChargeDensity, n_electrons: int, settings: PyscfSettings) -> float:
+    """Return the integral less the electron count, without what spherical cores alias."""
+    if not settings.all_electrons:
+        return density.integral() - n_electrons
+    from scdp_models.density.evaluate import evaluate_on_grid
+
+    numbers = density.numbers.tolist()
+    atoms = atomic_reference(settings, numbers).superposition(numbers, density.positions)
+    known = evaluate_on_grid(atoms, density.origin, density.cell, density.shape)
+    beyond = float((density.values - known).sum()) * density.voxel_volume
+    return beyond + atoms.n_electrons() - n_electrons
 
 
 def _density_on_grid(

@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+_HEAVIEST_DEF2 = 36
+"""Elements beyond have an effective core potential in the def2 sets."""
+
+
 def require_pyscf() -> None:
     """Make sure that PySCF can be imported.
 
@@ -86,14 +90,14 @@ def build_molecule(structure: AtomicStructure, settings: PyscfSettings) -> Any:
         atom=list(zip(symbols, positions.tolist(), strict=True)),
         unit="Angstrom",
         basis=settings.basis,
-        pseudo=settings.pseudopotential,
+        pseudo=None if settings.all_electrons else settings.pseudopotential,
         charge=round(molecule.charge),
         spin=round(molecule.spin_multiplicity) - 1 if unrestricted else 0,
         verbose=0,
     )
     if mol.nelectron < 1:
         raise StructureError(
-            f"{structure.formula} with charge {mol.charge} has {mol.nelectron} valence electrons; "
+            f"{structure.formula} with charge {mol.charge} has {mol.nelectron} {'' if settings.all_electrons else 'valence '}electrons; "
             "expected at least one: correct the charge"
         )
     return mol
@@ -113,7 +117,7 @@ def _checked(structure: AtomicStructure, settings: PyscfSettings) -> Molecule:
 
 
 def check_elements(symbols: set[str], settings: PyscfSettings) -> None:
-    """Make sure that every element has a pseudopotential and a basis.
+    """Make sure that every element has a basis and, where one is set, a pseudopotential.
 
     Parameters
     ----------
@@ -129,8 +133,13 @@ def check_elements(symbols: set[str], settings: PyscfSettings) -> None:
     """
     from pyscf.gto.basis import load, load_pseudo
 
+    needed: dict[str, Any] = {"basis": load, "pseudopotential": load_pseudo}
+    if settings.all_electrons:
+        del needed["pseudopotential"]
     for symbol in sorted(symbols):
-        for name, loader in (("basis", load), ("pseudopotential", load_pseudo)):
+        if settings.all_electrons:
+            _check_core(symbol, settings.basis)
+        for name, loader in needed.items():
             value = getattr(settings, name)
             try:
                 loader(value, symbol)
@@ -139,6 +148,17 @@ def check_elements(symbols: set[str], settings: PyscfSettings) -> None:
                     f"PySCF has no {name} {value!r} for the element {symbol}; leave the structure "
                     f"out or choose another {name} (gth-dzvp-molopt-sr and gth-pbe reach furthest)"
                 ) from error
+
+
+def _check_core(symbol: str, basis: str) -> None:
+    """Refuse bases without core functions where all electrons are treated."""
+    plain = basis.strip().lower()
+    heaviest = _HEAVIEST_DEF2 if plain.startswith("def2") else None
+    if plain.startswith("gth") or (heaviest is not None and heaviest < Element(symbol).Z):
+        raise CalculationError(
+            f"the basis {basis!r} has no core functions for {symbol}, and no pseudopotential is "
+            "set; choose a basis of all electrons, or the pseudopotential of this one"
+        )
 
 
 def mean_field(mol: Any, settings: PyscfSettings, *, conv_tol_ha: float | None = None) -> Any:

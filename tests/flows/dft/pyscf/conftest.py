@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -67,3 +68,9 @@ def converged_water(cheap: PyscfSettings) -> Water:
         basis_name=basis.name,
     )
     return Water(structure, cheap, mol, run, reference, basis, fit)
+
+
+@pytest.fixture(scope="session")
+def all_electrons(cheap: PyscfSettings) -> PyscfSettings:
+    """Give cheap settings without pseudopotentials."""
+    return replace(cheap, pseudopotential="none", basis="def2-svp")

@@ -61,3 +61,13 @@ def test_numbers_depend_on_the_settings_of_the_atom_alone(cheap: PyscfSettings) 
 def test_refuses_an_element_without_pseudopotential(cheap: PyscfSettings) -> None:
     with pytest.raises(CalculationError, match="element Og"):
         atomic_reference(cheap, [118])
+
+
+@pytest.mark.parametrize(("number", "basis"), [(1, "def2-svp"), (8, "cc-pvdz"), (16, "def2-svp")])
+def test_the_gaussians_hold_all_electrons(
+    number: int, basis: str, all_electrons: PyscfSettings
+) -> None:
+    settings = replace(all_electrons, basis=basis)
+    assert atomic_fit_error(settings, number) < 0.1
+    atom = atomic_reference(settings, [number]).atom(number)
+    assert atom.n_electrons == number

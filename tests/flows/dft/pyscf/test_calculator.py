@@ -161,3 +161,21 @@ def test_settings_have_a_hash_of_their_own() -> None:
     one, other = PyscfRelaxation(), PyscfRelaxation(policy="previous_dm")
     assert one.settings_hash() != other.settings_hash()
     assert PyscfRelaxation.from_dict(one.as_dict()) == one
+
+
+@pytest.mark.parametrize("functional", ["PBE", "PBE0"])
+def test_paths_of_all_electrons(
+    all_electrons: PyscfSettings, converged_water: Any, functional: str
+) -> None:
+    settings = replace(all_electrons, functional=functional)
+    code = PyscfRelaxation(settings, policy="corrected_density", check_every=1)
+    predictor: Any = AtomsOnly(settings)
+    atoms = _with(code.calculator(predictor, converged_water.basis))
+    for _ in range(2):
+        atoms.get_potential_energy()
+        atoms.positions[1] += [0.01, 0.01, 0.0]
+    _, second = atoms.calc.steps
+    assert second.seed_used
+    assert second.unseeded_iterations is not None
+    assert second.iterations < second.unseeded_iterations
+    assert second.energy_difference_ev == pytest.approx(0.0, abs=2.7e-6)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymatgen.core import Molecule
 
 from scdp_flows.dft.base import SpinDensities
 from scdp_flows.dft.pyscf.compare import (
@@ -15,7 +16,9 @@ from scdp_flows.dft.pyscf.compare import (
     seeded_comparison,
     seeded_starts,
 )
+from scdp_flows.dft.pyscf.label import label_structure
 from scdp_flows.errors import SettingsError
+from scdp_models.basis.library import lean_basis
 
 pytestmark = pytest.mark.requires("pyscf")
 
@@ -124,3 +127,24 @@ def test_unrestricted_runs_start_from_both_densities_only(converged_water: Any) 
     assert [record.moment for record in records] == [None] * 4
     energies = [record.energy_ha for record in records]
     np.testing.assert_allclose(energies, energies[0])
+
+
+@pytest.mark.parametrize(
+    ("functional", "spin"),
+    [("PBE", "restricted"), ("B3LYP", "restricted"), ("PBE", "unrestricted")],
+)
+def test_fits_of_all_electrons_save_iterations(
+    converged_water: Any, all_electrons: Any, functional: str, spin: Any
+) -> None:
+    settings = replace(all_electrons, functional=functional, spin=spin)
+    structure = converged_water.structure
+    if spin == "unrestricted":
+        structure = Molecule(["N", "H", "H"], structure.cart_coords, spin_multiplicity=2)
+    fit = label_structure(structure, settings, lean_basis([1, 7, 8])).fit
+    assert fit is not None
+    given = fit.density if fit.spin is None else SpinDensities(fit.density, fit.spin)
+    default, fitted, exact = seeded_comparison(structure, settings, {"fit": given})
+    assert fitted.fallback_reason is exact.fallback_reason is None
+    assert exact.iterations <= fitted.iterations < default.iterations
+    assert fitted.energy_ha == pytest.approx(default.energy_ha, abs=1e-7)
+    assert fitted.moment == pytest.approx(default.moment)

@@ -54,3 +54,9 @@ def test_kind_tells_basis_and_spin_but_not_grids() -> None:
 def test_refuses_impossible_values(field: str, value: object) -> None:
     with pytest.raises(SettingsError, match=field):
         PyscfSettings(**{field: value})  # type: ignore[arg-type]
+
+
+def test_all_electrons_are_another_kind() -> None:
+    kind = PyscfSettings(pseudopotential="none", basis="cc-pvdz").kind()
+    assert (kind.electrons, kind.pseudopotential) == ("all", "none")
+    assert PyscfSettings().kind().electrons == "valence"

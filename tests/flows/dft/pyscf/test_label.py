@@ -88,3 +88,17 @@ def test_open_shell_has_a_magnetization(cheap: PyscfSettings) -> None:
     error = np.abs(fitted - grid.magnetization).sum() * grid.voxel_volume
     assert error < 0.1
     assert 0 < (label.fit.info.spin_coulomb_error_ha or 0) < 1e-3
+
+
+def test_all_electrons_are_counted_beside_the_cores(
+    converged_water: Any, all_electrons: PyscfSettings
+) -> None:
+    settings = replace(all_electrons, spacing=0.25)
+    label = label_structure(converged_water.structure, settings, converged_water.basis)
+    assert label.n_electrons == 10
+    assert abs(label.integral_error) < 0.01
+    # The core of O, on so coarse a grid.
+    assert abs(label.density.integral() - 10) > 2 * abs(label.integral_error)
+    assert label.fit is not None
+    assert label.fit.density.n_electrons() == pytest.approx(10)
+    assert label.fit.info.coulomb_error_ha < 5e-5

@@ -105,3 +105,14 @@ def test_says_how_to_install_pyscf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyscf", None)
     with pytest.raises(MissingDependencyError, match=r"scdp-flows\[pyscf\]"):
         require_pyscf()
+
+
+def test_all_electrons_need_a_basis_with_cores(
+    water: Molecule, all_electrons: PyscfSettings
+) -> None:
+    assert build_molecule(water, all_electrons).nelectron == 10
+    with pytest.raises(CalculationError, match="no core functions for O"):
+        check_elements({"O"}, replace(all_electrons, basis="gth-dzvp"))
+    with pytest.raises(CalculationError, match="no core functions for I"):
+        check_elements({"I"}, all_electrons)
+    check_elements({"I"}, replace(all_electrons, basis="sto-3g"))
