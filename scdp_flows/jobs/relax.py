@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     _Doc = AseMoleculeTaskDoc | AseStructureTaskDoc
 
-__all__ = ["RelaxMaker", "RelaxationCode"]
+__all__ = ["RelaxMaker", "RelaxationCode", "StaticMaker"]
 
 
 class RelaxationCode(Protocol):
@@ -76,6 +76,8 @@ class RelaxMaker(AseRelaxMaker):
     """The DFT code, its settings and how its calculations start."""
     basis: str = "lean"
     """Basis of the fits that some start policies need."""
+    predictor: Predictor | None = None
+    """Predicts the densities to start from, where `make` is given no other."""
     store_path: str | None = None
     """Folder of the embedded stores; None: the stores that the settings name where the job runs."""
     relax_cell: bool = False
@@ -108,7 +110,8 @@ class RelaxMaker(AseRelaxMaker):
         prev_dir
             Not used; other Makers of atomate2 have it.
         predictor
-            Predicts the densities to start from; its fields may be outputs of jobs.
+            Predicts the densities to start from; its fields may be outputs of jobs. None: that of
+            the Maker.
 
         Raises
         ------
@@ -122,13 +125,14 @@ class RelaxMaker(AseRelaxMaker):
         del prev_dir
         several = isinstance(mol_or_struct, list)
         structures = mol_or_struct if isinstance(mol_or_struct, list) else [mol_or_struct]
-        docs = [self._relax_and_store(one, i, predictor) for i, one in enumerate(structures)]
+        chosen = self.predictor if predictor is None else predictor
+        docs = [self._relax_and_store(one, i, chosen) for i, one in enumerate(structures)]
         return docs if several else docs[0]
 
     def run_ase(
         self, mol_or_struct: AtomicStructure, prev_dir: str | Path | None = None
     ) -> AseResult:
-        """Relax a structure here and now, without predictions and records.
+        """Relax a structure here and now, without a record.
 
         Parameters
         ----------
@@ -138,11 +142,12 @@ class RelaxMaker(AseRelaxMaker):
             Not used.
         """
         del prev_dir
-        return self._relax(mol_or_struct, self._get_calculator())
+        return self._relax(mol_or_struct, self._calculator_of(mol_or_struct, self.predictor))
 
-    def _get_calculator(self) -> Calculator:
-        calculator: Calculator = self.code.calculator(None, None)
-        return calculator
+    def _calculator_of(self, structure: AtomicStructure, predictor: Predictor | None) -> Any:
+        needed = self.code.needs_basis
+        basis = fit_basis(self.basis, structure.atomic_numbers) if needed else None
+        return self.code.calculator(predictor, basis)
 
     def _relax(self, structure: AtomicStructure, calculator: Calculator) -> AseResult:
         relaxer = AseRelaxer(calculator, relax_cell=False, **self.optimizer_kwargs)
@@ -155,9 +160,7 @@ class RelaxMaker(AseRelaxMaker):
             raise StructureError(
                 f"found a {type(structure).__name__}; give a pymatgen Molecule or Structure"
             )
-        needed = self.code.needs_basis
-        basis = fit_basis(self.basis, structure.atomic_numbers) if needed else None
-        calculator = self.code.calculator(predictor, basis)
+        calculator = self._calculator_of(structure, predictor)
         result = self._relax(structure, calculator)
         self._store(structure, index, calculator.steps, predictor, converged=bool(result.converged))
         doc: _Doc = AseTaskDoc.to_mol_or_struct_metadata_doc(
@@ -201,3 +204,14 @@ class RelaxMaker(AseRelaxMaker):
         )
         with open_stores(self.store_path) as stores:
             stores.reports.relaxations.put(doc)
+
+
+@dataclass(kw_only=True)
+class StaticMaker(RelaxMaker):
+    """Make the job that computes energy and forces of structures where they are.
+
+    It is a relaxation of no steps, with the same document and record.
+    """
+
+    name: str = "static"
+    steps: int = 0

@@ -13,8 +13,9 @@ from pymatgen.core import Lattice, Molecule, Structure
 
 from scdp_flows.errors import StructureError
 from scdp_flows.io.structures import structure_hash
-from scdp_flows.jobs.relax import RelaxMaker
+from scdp_flows.jobs.relax import RelaxMaker, StaticMaker
 from scdp_flows.kind import DensityKind
+from scdp_flows.predictors.atomic import AtomicPredictor
 from scdp_flows.schemas.relaxation import RelaxationStep
 from scdp_flows.stores.factory import open_stores
 
@@ -44,6 +45,7 @@ class SpheresCode(MSONable):
     policy: str = "default"
     needs_basis: bool = False
     bases: list[Any] = field(default_factory=list, compare=False)
+    predictors: list[Any] = field(default_factory=list, compare=False)
 
     def kind(self) -> DensityKind:
         return DensityKind("valence", "none", "LJ", "none", "restricted", "spheres")
@@ -51,8 +53,9 @@ class SpheresCode(MSONable):
     def settings_hash(self) -> str:
         return "spheres"
 
-    def calculator(self, _: Any, basis: Any) -> Spheres:
+    def calculator(self, predictor: Any, basis: Any) -> Spheres:
         self.bases.append(basis)
+        self.predictors.append(predictor)
         return Spheres()
 
 
@@ -112,3 +115,23 @@ def test_what_is_no_structure_is_refused(store_path: str) -> None:
     maker = RelaxMaker(code=SpheresCode(), store_path=store_path)
     with pytest.raises(StructureError, match="found a str"):
         RelaxMaker.make.original(maker, "H2")  # type: ignore[attr-defined]
+
+
+def test_the_predictor_of_the_maker_is_used_where_the_job_is_given_none(
+    pair: Molecule, store_path: str
+) -> None:
+    code = SpheresCode()
+    own, given = AtomicPredictor(name="own"), AtomicPredictor(name="given")
+    maker = RelaxMaker(code=code, predictor=own, store_path=store_path)
+    RelaxMaker.make.original(maker, pair)  # type: ignore[attr-defined]
+    RelaxMaker.make.original(maker, pair, predictor=given)  # type: ignore[attr-defined]
+    assert code.predictors == [own, given]
+
+
+def test_a_static_calculation_moves_nothing(pair: Molecule, store_path: str) -> None:
+    maker = StaticMaker(code=SpheresCode(), store_path=store_path)
+    doc = StaticMaker.make.original(maker, pair)  # type: ignore[attr-defined]
+    assert doc.molecule.get_distance(0, 1) == pytest.approx(1.3)
+    with open_stores(store_path) as stores:
+        (record,) = stores.reports.relaxations.query()
+    assert len(record.steps) == 1
