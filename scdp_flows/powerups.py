@@ -1,8 +1,10 @@
-"""Change built flows and Makers: start VASP from given densities, and take what it converges."""
+"""Change built flows and Makers: start DFT from given densities, and take what VASP converges."""
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atomate2.vasp.jobs.base import BaseVaspMaker
@@ -10,9 +12,12 @@ from atomate2.vasp.run import _DEFAULT_VALIDATORS
 from jobflow import Flow, Job, Maker
 from jobflow.core.maker import recursive_call
 
+from scdp_flows.dft.abinit.maker import SeededAbinitMaker
 from scdp_flows.dft.vasp.auditor import SeedAuditor
 from scdp_flows.dft.vasp.generator import SeededInputGenerator
+from scdp_flows.dft.vasp.sources import PredictedSource
 from scdp_flows.jobs.harvester import RunHarvester
+from scdp_flows.jobs.relax import RelaxMaker
 from scdp_flows.predictors.base import as_predictors
 
 if TYPE_CHECKING:
@@ -24,9 +29,72 @@ if TYPE_CHECKING:
     from scdp_flows.dft.vasp.sources import SeedSource
     from scdp_flows.predictors.base import Predictor
 
-__all__ = ["harvest_vasp", "seed_vasp"]
+__all__ = ["harvest_vasp", "seed", "seed_vasp"]
 
 Built = TypeVar("Built", bound=Job | Flow | Maker)
+
+_ABINIT = "atomate2.abinit.jobs.base"
+
+
+def seed(
+    built: Built,
+    predictor: Predictor,
+    *,
+    occupancies: str | None = None,
+    name_filter: str | None = None,
+    store_path: str | None = None,
+) -> Built:
+    """Start all calculations of a job, flow or Maker from predicted densities, whatever the code.
+
+    Reaches Makers inside of Makers, in flows, and those that jobs hand to the jobs they make. By
+    the kind of a Maker:
+
+    * VASP (``atomate2.vasp``): as :func:`seed_vasp` does.
+    * ABINIT (``atomate2.abinit``): its job runs inside of
+      :class:`scdp_flows.dft.abinit.maker.SeededAbinitMaker`.
+    * A code behind ASE (:class:`scdp_flows.jobs.relax.RelaxMaker`, a Maker of ``atomate2.ase``):
+      its predictor is set.
+
+    Others stay as they are. Each calculation decides for itself whether a seed fits, and leaves a
+    record in the report store (``vasp_seeds``, ``run_seeds``, ``relaxations``) that is found by the
+    uuid of its job. Task documents do not differ.
+
+    Parameters
+    ----------
+    built
+        What to change; a copy is changed and returned.
+    predictor
+        Predicts the densities; calculations of another kind are left alone, or refused by ASE's
+        calculators.
+    occupancies
+        File of PAW occupancies, which VASP needs.
+    name_filter
+        Change only Makers in whose name this stands.
+    store_path
+        Folder of the embedded stores of the records; None: those of the settings, or of the Maker.
+    """
+    source = PredictedSource(predictor, occupancies)
+
+    def seeded(maker: Maker) -> Maker:
+        changed: Maker
+        if isinstance(maker, BaseVaspMaker):
+            changed = seed_vasp(maker, source, store_path=store_path)
+        elif isinstance(maker, RelaxMaker | SeededAbinitMaker):
+            kept = maker.store_path if store_path is None else store_path
+            changed = replace(maker, predictor=predictor, store_path=kept)
+        else:
+            changed = SeededAbinitMaker(maker, predictor, store_path)
+        return changed
+
+    kinds = (BaseVaspMaker, RelaxMaker, SeededAbinitMaker, *_abinit_makers())
+    changed: Built = _changed(deepcopy(built), seeded, name_filter, kinds)
+    return changed
+
+
+def _abinit_makers() -> tuple[type[Maker], ...]:
+    """Return the base of ABINIT's Makers where it is loaded: without it, none can be there."""
+    module = sys.modules.get(_ABINIT)
+    return () if module is None else (module.BaseAbinitMaker,)
 
 
 def seed_vasp(
@@ -126,29 +194,39 @@ def _validated(maker: Any, validator: Validator) -> Any:
     return made
 
 
-def _changed(built: Any, change: Callable[[Maker], Maker], name_filter: str | None) -> Any:
-    """Apply a change to all VASP Makers inside an object."""
+def _changed(
+    built: Any,
+    change: Callable[[Maker], Maker],
+    name_filter: str | None,
+    kinds: tuple[type[Maker], ...] = (BaseVaspMaker,),
+) -> Any:
+    """Apply a change to all Makers of some kinds inside an object."""
     if isinstance(built, Flow):
         for job in built.jobs:
-            _changed(job, change, name_filter)
+            _changed(job, change, name_filter, kinds)
         return built
     if isinstance(built, Job):
-        _change_job(built, change, name_filter)
+        _change_job(built, change, name_filter, kinds)
         return built
     if isinstance(built, Maker):
-        filters: dict[str, Any] = {"name_filter": name_filter, "class_filter": BaseVaspMaker}
+        filters: dict[str, Any] = {"name_filter": name_filter, "class_filter": kinds}
         return recursive_call(built, func=change, **filters)
     if isinstance(built, list | tuple):
-        return type(built)(_changed(each, change, name_filter) for each in built)
+        return type(built)(_changed(each, change, name_filter, kinds) for each in built)
     if isinstance(built, dict):
-        return {key: _changed(each, change, name_filter) for key, each in built.items()}
+        return {key: _changed(each, change, name_filter, kinds) for key, each in built.items()}
     return built
 
 
-def _change_job(job: Job, change: Callable[[Maker], Maker], name_filter: str | None) -> None:
+def _change_job(
+    job: Job,
+    change: Callable[[Maker], Maker],
+    name_filter: str | None,
+    kinds: tuple[type[Maker], ...],
+) -> None:
     """Change the Maker of a job, or those among its arguments."""
     if job.maker is not None:
-        maker = _changed(job.maker, change, name_filter)
+        maker = _changed(job.maker, change, name_filter, kinds)
         job.function = getattr(maker, job.function.__name__)
-    job.function_args = _changed(tuple(job.function_args), change, name_filter)
-    job.function_kwargs = _changed(dict(job.function_kwargs), change, name_filter)
+    job.function_args = _changed(tuple(job.function_args), change, name_filter, kinds)
+    job.function_kwargs = _changed(dict(job.function_kwargs), change, name_filter, kinds)

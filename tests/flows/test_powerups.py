@@ -16,11 +16,16 @@ from atomate2.vasp.powerups import update_user_incar_settings, update_user_kpoin
 from jobflow import Job, Maker, job
 from pymatgen.core import Lattice, Structure
 
+from scdp_flows.dft.abinit.maker import SeededAbinitMaker
+from scdp_flows.dft.pyscf.calculator import PyscfRelaxation
 from scdp_flows.dft.vasp.auditor import SeedAuditor
 from scdp_flows.dft.vasp.earlier_run import EarlierRunSource
 from scdp_flows.dft.vasp.generator import SeededInputGenerator
 from scdp_flows.dft.vasp.policy import why_not
-from scdp_flows.powerups import seed_vasp
+from scdp_flows.dft.vasp.sources import PredictedSource
+from scdp_flows.jobs.relax import RelaxMaker
+from scdp_flows.powerups import seed, seed_vasp
+from scdp_flows.predictors.atomic import AtomicPredictor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +175,35 @@ def test_seeding_twice_leaves_the_second_source_and_one_audit() -> None:
 
 def test_other_makers_and_values_pass_through() -> None:
     assert seed_vasp(LateMaker(makers={}), SOURCE) == LateMaker(makers={})
+
+
+PREDICTOR = AtomicPredictor(name="superposed")
+
+
+def test_one_flow_definition_is_seeded_whatever_the_code() -> None:
+    pyscf = RelaxMaker(code=PyscfRelaxation(), store_path="store")
+    made: Any = seed(LateMaker(makers={"vasp": StaticMaker(), "pyscf": pyscf}), PREDICTOR)
+    again: Any = LateMaker.from_dict(made.as_dict())
+    assert again.makers["vasp"].input_set_generator.source == PredictedSource(PREDICTOR)
+    assert again.makers["pyscf"].predictor == PREDICTOR
+    assert again.makers["pyscf"].store_path == pyscf.store_path
+    assert pyscf.predictor is None
+
+
+@pytest.mark.requires("abipy")
+@pytest.mark.filterwarnings("ignore")
+def test_abinit_makers_are_reached_and_changed_by_power_ups_of_atomate2() -> None:
+    from atomate2.abinit.flows.core import BandStructureMaker, RelaxFlowMaker
+    from atomate2.abinit.powerups import update_user_abinit_settings
+
+    maker: Any = seed(RelaxFlowMaker(), PREDICTOR, store_path="store")
+    assert all(isinstance(each, SeededAbinitMaker) for each in maker.relaxation_makers)
+    flow: Any = seed(BandStructureMaker().make(SILICON), AtomicPredictor(name="first"))
+    flow = update_user_abinit_settings(seed(flow, PREDICTOR), {"ecut": 7})
+    for each in flow.jobs:
+        assert isinstance(each.maker, SeededAbinitMaker)
+        assert each.maker.predictor == PREDICTOR
+        inner: Any = each.maker.maker
+        assert not isinstance(inner, SeededAbinitMaker)
+        assert inner.input_set_generator.user_abinit_settings["ecut"] == 7
+        assert each.name == inner.name
