@@ -9,10 +9,10 @@ import numpy as np
 
 from scdp_flows.dft.base import ScfStart, SpinDensities
 from scdp_flows.dft.pyscf.auxiliary import coulomb_error, to_auxmol
-from scdp_flows.dft.pyscf.fock import fock_of_density_matrix
+from scdp_flows.dft.pyscf.fock import focks_of_density_matrix
 from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
-from scdp_flows.dft.pyscf.seed import checked_start, density_start, run_seeded
+from scdp_flows.dft.pyscf.seed import density_start, diagonalised_start, run_seeded
 from scdp_flows.errors import SettingsError
 from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
 
@@ -301,8 +301,8 @@ def _from_converged(
 
     def make(mf: Any) -> NDArray[np.float64]:
         # By the object that has the integrals: they are no cost of a start.
-        fock = fock_of_density_matrix(default.mf, dm, grid_level=grid_level)
-        return checked_start(mol, mf, fock)
+        focks = focks_of_density_matrix(default.mf, dm, grid_level=grid_level)
+        return diagonalised_start(mol, mf, focks)
 
     tolerance = float(default.mf.conv_tol)
     return run_seeded(mol, settings, make, conv_tol_ha=tolerance, default=default)

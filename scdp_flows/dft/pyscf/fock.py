@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     ]
 
 __all__ = [
+    "DensityFocks",
     "diagonalised_density_matrix",
     "fock_of_density",
     "fock_of_density_matrix",
+    "focks_of_density",
+    "focks_of_density_matrix",
     "seed_grid",
     "semilocal_functional",
 ]
@@ -36,12 +39,76 @@ _NO_DENSITY = 1e-10
 _RADIAL_FACTOR, _DIRECTIONS = 1.4, 110
 
 
+class DensityFocks(NamedTuple):
+    """What a density alone says of a Fock matrix."""
+
+    semilocal: NDArray[np.float64]
+    """F0 with the functional, or with PBE in place of a hybrid; ``(n, n)`` or ``(2, n, n)``."""
+    without_exchange: NDArray[np.float64] | None
+    """The Fock matrix of a hybrid less its exact exchange; None for other functionals."""
+
+
 def semilocal_functional(mf: Any) -> str:
     """Return the functional of an object, or PBE where that needs more than a density."""
     numint = mf._numint  # noqa: SLF001 - PySCF has no public name for it
     simple = numint._xc_type(mf.xc) in {"LDA", "GGA"}  # noqa: SLF001
     nonlocal_part = numint.libxc.is_hybrid_xc(mf.xc) or numint.libxc.is_nlc(mf.xc)
     return str(mf.xc) if simple and not nonlocal_part else "PBE"
+
+
+def _functionals(mf: Any) -> list[str]:
+    """Return what is semilocal in an object: its functional, or PBE and the part of a hybrid."""
+    numint = mf._numint  # noqa: SLF001 - PySCF has no public name for it
+    first = semilocal_functional(mf)
+    libxc, name = numint.libxc, str(mf.xc)
+    simple = numint._xc_type(name) in {"LDA", "GGA"} and not libxc.is_nlc(name)  # noqa: SLF001
+    if name == first or not simple or numint.rsh_and_hybrid_coeff(name)[0] != 0:
+        return [first]
+    return [first, name]
+
+
+def focks_of_density(
+    mf: Any,
+    density: OrbitalDensity,
+    *,
+    spin: OrbitalDensity | None = None,
+    grid_level: int = 0,
+) -> DensityFocks:
+    """Return F0 of a density and, for a hybrid of global exchange, the rest of its Fock matrix.
+
+    Parameters
+    ----------
+    mf, density, spin, grid_level
+        As in :func:`fock_of_density`.
+    """
+    return _focks(mf, density, spin, grid_level, _functionals(mf))
+
+
+def _focks(
+    mf: Any,
+    density: OrbitalDensity,
+    spin: OrbitalDensity | None,
+    grid_level: int,
+    functionals: list[str],
+) -> DensityFocks:
+    total, difference = ShellSums(density), None if spin is None else ShellSums(spin)
+
+    def evaluate(
+        _: NDArray[np.float64], points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        rho, repulsion = total(points)
+        if difference is None:
+            return rho[None], repulsion
+        m, _ = difference(points, potential=False)
+        return 0.5 * np.stack([rho + m, rho - m]), repulsion
+
+    shared = mf.get_hcore() + spherical_coulomb_operator(mf.mol, density)
+    return _added(shared, _local_potentials(mf, evaluate, grid_level, functionals))
+
+
+def _added(shared: NDArray[np.float64], local: list[NDArray[np.float64]]) -> DensityFocks:
+    rest = np.asarray(shared + local[1]) if len(local) > 1 else None
+    return DensityFocks(np.asarray(shared + local[0]), rest)
 
 
 def fock_of_density(
@@ -69,19 +136,7 @@ def fock_of_density(
         Of the exchange-correlation grid; see :func:`seed_grid`. Where it is coarser than that of
         the calculation, its error can exceed that of a very good density.
     """
-    total, difference = ShellSums(density), None if spin is None else ShellSums(spin)
-
-    def evaluate(
-        _: NDArray[np.float64], points: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        rho, repulsion = total(points)
-        if difference is None:
-            return rho[None], repulsion
-        m, _ = difference(points, potential=False)
-        return 0.5 * np.stack([rho + m, rho - m]), repulsion
-
-    potential = _local_potential(mf, evaluate, grid_level)
-    return np.asarray(mf.get_hcore() + spherical_coulomb_operator(mf.mol, density) + potential)
+    return _focks(mf, density, spin, grid_level, [semilocal_functional(mf)]).semilocal
 
 
 def fock_of_density_matrix(
@@ -98,6 +153,19 @@ def fock_of_density_matrix(
     grid_level
         As in :func:`fock_of_density`.
     """
+    return focks_of_density_matrix(mf, dm, grid_level=grid_level).semilocal
+
+
+def focks_of_density_matrix(
+    mf: Any, dm: NDArray[np.float64], *, grid_level: int = 0
+) -> DensityFocks:
+    """Return the same as :func:`focks_of_density` for the density of a density matrix.
+
+    Parameters
+    ----------
+    mf, dm, grid_level
+        As in :func:`fock_of_density_matrix`.
+    """
     spins = np.reshape(dm, (-1, *np.shape(dm)[-2:]))
 
     def evaluate(
@@ -108,8 +176,8 @@ def fock_of_density_matrix(
         values[:, 1:] *= 2
         return values, 0.0
 
-    potential = _local_potential(mf, evaluate, grid_level)
-    return np.asarray(mf.get_hcore() + mf.get_j(mf.mol, spins.sum(axis=0)) + potential)
+    shared = mf.get_hcore() + mf.get_j(mf.mol, spins.sum(axis=0))
+    return _added(shared, _local_potentials(mf, evaluate, grid_level, _functionals(mf)))
 
 
 def seed_grid(mol: Any, level: int) -> Any:
@@ -145,30 +213,35 @@ def seed_grid(mol: Any, level: int) -> Any:
     return grids
 
 
-def _local_potential(mf: Any, density: _Density, grid_level: int) -> NDArray[np.float64]:
-    """Integrate the semilocal potential of a density, or of each spin, between the orbitals."""
+def _local_potentials(
+    mf: Any, density: _Density, grid_level: int, functionals: list[str]
+) -> list[NDArray[np.float64]]:
+    """Integrate semilocal potentials of a density, or of each spin, between the orbitals."""
     from pyscf.dft import numint
 
-    mol, integrator, functional = mf.mol, numint.NumInt(), semilocal_functional(mf)
-    kind = integrator._xc_type(functional)  # noqa: SLF001
-    grids = seed_grid(mol, grid_level)
-    out: list[NDArray[np.float64]] = []
-    for ao, _, weights, points in integrator.block_loop(mol, grids, deriv=1, blksize=_BLOCK):
+    mol, integrator = mf.mol, numint.NumInt()
+    out: list[Any] = [0.0] * len(functionals)
+    blocks = integrator.block_loop(mol, seed_grid(mol, grid_level), deriv=1, blksize=_BLOCK)
+    for ao, _, weights, points in blocks:
         rho, added = density(ao, points)
         for one in rho:
             # A fit may dip below zero in the tails, where the potential has no meaning.
             one[:, one[0] < _NO_DENSITY] = 0.0
-        rho = rho if kind == "GGA" else rho[:, 0]
-        spin, given = (0, rho[0]) if len(rho) == 1 else (1, rho)
-        _, potential = integrator.eval_xc_eff(functional, given, deriv=1, xctype=kind, spin=spin)[
-            :2
-        ]
-        potential = np.reshape(potential, (len(rho), -1, len(weights)))
-        potential[:, 0] += added
-        parts = _between_orbitals(ao, weights * potential)
-        out = [a + b for a, b in zip(out, parts, strict=True)] if out else parts
-    both = np.stack([one + one.T for one in out])
-    return both if len(both) > 1 else both[0]
+        for i, functional in enumerate(functionals):
+            potential = _potential(integrator, functional, rho)
+            potential[:, 0] += added
+            out[i] = out[i] + np.stack(_between_orbitals(ao, weights * potential))
+    both = [part + part.transpose(0, 2, 1) for part in out]
+    return [part if len(part) > 1 else part[0] for part in both]
+
+
+def _potential(integrator: Any, functional: str, rho: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the potential of each spin, and its parts that act on gradients."""
+    kind = integrator._xc_type(functional)  # noqa: SLF001
+    known = rho if kind == "GGA" else rho[:, 0]
+    spin, given = (0, known[0]) if len(rho) == 1 else (1, known)
+    found = integrator.eval_xc_eff(functional, given, deriv=1, xctype=kind, spin=spin)[1]
+    return np.reshape(found, (len(rho), -1, rho.shape[-1]))
 
 
 def _between_orbitals(

@@ -97,7 +97,7 @@ def build_molecule(structure: AtomicStructure, settings: PyscfSettings) -> Any:
     )
     if mol.nelectron < 1:
         raise StructureError(
-            f"{structure.formula} with charge {mol.charge} has {mol.nelectron} {'' if settings.all_electrons else 'valence '}electrons; "
+            f"{structure.formula} with charge {mol.charge} has {mol.nelectron} valence electrons; "
             "expected at least one: correct the charge"
         )
     return mol

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scdp_flows.dft.base import SpinDensities
-from scdp_flows.dft.pyscf.fock import diagonalised_density_matrix, fock_of_density
+from scdp_flows.dft.pyscf.exchange import fock_with_exchange
+from scdp_flows.dft.pyscf.fock import DensityFocks, diagonalised_density_matrix, focks_of_density
 from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import run_scf
 from scdp_flows.errors import CalculationError
@@ -29,6 +30,7 @@ __all__ = [
     "check_seedable",
     "checked_start",
     "density_start",
+    "diagonalised_start",
     "run_seeded",
     "seed_density_matrix",
 ]
@@ -95,7 +97,8 @@ def seed_density_matrix(
 ) -> NDArray[np.float64]:
     """Turn a density into a starting density matrix by one diagonalisation per spin.
 
-    The density is first scaled to the electron count; a prediction is off by some 1e-3 electrons.
+    Hybrids get a second one with exact exchange, where that is cheap. The density is first scaled
+    to the electron count; a prediction is off by some 1e-3 electrons.
 
     Parameters
     ----------
@@ -128,10 +131,34 @@ def seed_density_matrix(
         scaled = density.scaled(mol.nelectron / held)
         # An unrestricted singlet starts as one, from two equal potentials.
         needed = spin if mol.spin else None
-        fock = fock_of_density(mf, scaled, spin=needed, grid_level=grid_level)
-    if needed is None and _unrestricted(mf):
-        fock = np.stack([fock, fock])
-    return checked_start(mol, mf, fock)
+        focks = focks_of_density(mf, scaled, spin=needed, grid_level=grid_level)
+    return diagonalised_start(mol, mf, focks)
+
+
+def diagonalised_start(mol: Any, mf: Any, focks: DensityFocks) -> NDArray[np.float64]:
+    """Diagonalise what a density says of a Fock matrix, again with exchange where that is cheap.
+
+    Parameters
+    ----------
+    mol, mf
+        PySCF molecule and mean-field object.
+    focks
+        Of the density; one for both spins will do.
+
+    Raises
+    ------
+    CalculationError
+        As :func:`checked_start`.
+    """
+    if _unrestricted(mf) and focks.semilocal.ndim == 2:
+        rest = focks.without_exchange
+        focks = DensityFocks(
+            np.stack([focks.semilocal] * 2), None if rest is None else np.stack([rest] * 2)
+        )
+    dm = checked_start(mol, mf, focks.semilocal)
+    with quiet_pyscf():
+        fock = fock_with_exchange(mf, focks, dm)
+    return dm if fock is None else checked_start(mol, mf, fock)
 
 
 def checked_start(mol: Any, mf: Any, fock: NDArray[np.float64]) -> NDArray[np.float64]:
