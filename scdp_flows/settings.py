@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from scdp_flows.errors import SettingsError, closest_first
+from scdp_flows.yaml_text import problems_of, read_mapping
 
 __all__ = ["ScdpSettings", "StoreSpec", "get_settings"]
 
@@ -111,27 +111,12 @@ class _FileSource(PydanticBaseSettingsSource):
                     f"{_FILE_VARIABLE} names {path}, which is no file; create it or unset it"
                 )
             return {}
-        settings = {str(name).upper(): value for name, value in _load_yaml(path).items()}
+        settings = {str(name).upper(): value for name, value in read_mapping(path).items()}
         for name in settings:
             if name not in ScdpSettings.model_fields:
                 known = ", ".join(closest_first(name, ScdpSettings.model_fields))
                 raise SettingsError(f"{path}: unknown setting {name}; known: {known}")
         return settings
-
-
-def _load_yaml(path: Path) -> dict[Any, Any]:
-    """Read a file that holds one mapping, or nothing."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML ({error}); correct it") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(
-            f"{path}: holds a {type(content).__name__}; expected lines such as STORE_PATH: folder"
-        )
-    return content
 
 
 def get_settings(**overrides: object) -> ScdpSettings:
@@ -155,11 +140,7 @@ def get_settings(**overrides: object) -> ScdpSettings:
     try:
         return ScdpSettings(**overrides)  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, detail['loc']))}={detail['input']!r}: {detail['msg']}"
-            for detail in error.errors()
-        )
         raise SettingsError(
-            f"impossible settings: {problems}; correct the SCDP_ variables (dictionaries as JSON) "
-            "or the settings file"
+            f"impossible settings: {problems_of(error, with_values=True)}; correct the SCDP_ "
+            "variables (dictionaries as JSON) or the settings file"
         ) from error

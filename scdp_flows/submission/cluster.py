@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -13,12 +12,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
 from scdp_flows.errors import SettingsError
 from scdp_flows.submission.work import WORKS, Work
+from scdp_flows.yaml_text import parse_mapping, validated
 
 __all__ = ["TEMPLATE", "Cluster", "Engine", "Placement"]
 
@@ -124,17 +123,7 @@ class Cluster(BaseModel):
         SettingsError
             If it is no YAML, or a field is unknown, missing or impossible.
         """
-        try:
-            content: Any = yaml.safe_load(text)
-            return cls.model_validate(content or {})
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{source}: is no YAML ({error}); correct it") from error
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, detail['loc'])) or 'file'}: {detail['msg']}"
-                for detail in error.errors()
-            )
-            raise SettingsError(f"{source}: {problems}; correct these fields") from error
+        return validated(cls, parse_mapping(text, source=source), source=source)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

@@ -8,12 +8,12 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from jobflow import Maker
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from scdp_flows.errors import SettingsError, UnknownNameError
 from scdp_flows.io.structures import read_structures
+from scdp_flows.yaml_text import read_mapping, validated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,15 +97,7 @@ def read_flow(path: str | Path) -> Flow | Job:
         If the file cannot be read or describes no flow; see :class:`FlowFile`.
     """
     file = Path(path)
-    try:
-        described = FlowFile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{file}: is no YAML ({error}); correct it") from error
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        )
-        raise SettingsError(f"{file}: {problems}; correct these fields") from error
+    described = validated(FlowFile, read_mapping(file), source=str(file))
     return described.build(file.parent)
 
 

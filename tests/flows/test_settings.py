@@ -64,7 +64,7 @@ def test_the_default_file_lies_at_home(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("STORE_PAHT: /a\n", "unknown setting STORE_PAHT; known: STORE_PATH"),
         ("- a\n- b\n", "holds a list"),
-        ("a: b: c\n", "cannot be read as YAML"),
+        ("a: b: c\n", "is no YAML"),
         ("N_PROCESSES: 0\n", "N_PROCESSES=0"),
         ("LOG_LEVEL: loud\n", "LOG_LEVEL='LOUD'"),
         ("DENSITY_STORE: mongo\n", "DENSITY_STORE='mongo'"),
