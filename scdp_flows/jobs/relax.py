@@ -189,7 +189,7 @@ class RelaxMaker(AseRelaxMaker):
         model_id = None if predictor is None else predictor.model_id()
         found, settings = structure_hash(structure), self.code.settings_hash()
         doc = RelaxationDoc(
-            relaxation_id=RelaxationDoc.make_id(found, settings, model_id),
+            relaxation_id=RelaxationDoc.make_id(found, f"{settings}/{self.steps}", model_id),
             job_uuid=None if current is None else current.uuid,
             job_index=index,
             structure_hash=found,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scdp_flows.errors import UnknownNameError
 from scdp_flows.schemas.evaluation import EvaluationDoc
@@ -16,11 +16,28 @@ from scdp_flows.schemas.vasp_seed import VaspSeedDoc
 from scdp_flows.stores.documents import SHARED_KEY, DocumentStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from maggma.core import Store
 
     from scdp_flows.schemas.base import ScdpDoc
 
-__all__ = ["ReportStore"]
+__all__ = ["ReportStore", "RunStart"]
+
+
+class RunStart(NamedTuple):
+    """How one calculation started, whatever the code."""
+
+    job_uuid: str | None
+    """Job that ran it."""
+    formula: str
+    """Formula in Hill order."""
+    seed_used: bool
+    """Whether it started from the given density; of several geometries, whether all did."""
+    why_not: str | None
+    """Why not, where it did not."""
+    scf_steps: list[int]
+    """Electronic steps of each ionic step."""
 
 
 class ReportStore:
@@ -78,6 +95,25 @@ class ReportStore:
         """
         found: ScdpDoc = self._view(doc_type).get(identifier)
         return found
+
+    def starts(self) -> Iterator[RunStart]:
+        """Yield how the calculations of all codes started, of which the outputs are known."""
+        for seeds in (self.vasp_seeds, self.run_seeds):
+            for doc in seeds.query():
+                found = doc.audit
+                if found is not None:
+                    used, why = found.seed_used, found.why_not_used
+                    yield RunStart(doc.job_uuid, doc.formula, used, why, found.scf_steps)
+        for path in self.relaxations.query():
+            steps = path.steps
+            reasons = (step.fallback_reason for step in steps)
+            yield RunStart(
+                path.job_uuid,
+                path.formula,
+                all(step.seed_used for step in steps),
+                next(filter(None, reasons), None),
+                [step.iterations for step in steps],
+            )
 
     def _view(self, doc_type: str) -> DocumentStore[Any]:
         views: list[DocumentStore[Any]] = [

@@ -7,10 +7,13 @@ import pytest
 from scdp_flows.errors import UnknownNameError
 from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
+from scdp_flows.schemas.relaxation import RelaxationDoc, RelaxationStep
 from scdp_flows.schemas.report import ReportDoc
+from scdp_flows.schemas.run_seed import RunAudit, RunSeedDoc
 from scdp_flows.schemas.seeding import SeedDoc
 from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
-from scdp_flows.stores.reports import ReportStore
+from scdp_flows.schemas.vasp_seed import VaspAudit, VaspSeedDoc
+from scdp_flows.stores.reports import ReportStore, RunStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,3 +69,29 @@ def test_other_types_are_refused(sqlite_store: SqliteStore, density_doc: Density
         reports.put(density_doc)
     with pytest.raises(UnknownNameError, match=r"'seeds'; known \(closest first\): seed"):
         reports.get("seeds", "x")
+
+
+def test_the_starts_of_all_codes_are_told_alike(sqlite_store: SqliteStore) -> None:
+    reports = ReportStore(sqlite_store)
+    run: dict[str, Any] = {"formula": "Si2", "n_atoms": 2, "structure_hash": "0", "source": "model"}
+    audit: dict[str, Any] = {"seed_used": True, "scf_steps": [6, 4]}
+    vasp = VaspAudit(**audit, charge_read=True, occupancies="read", magnetization="none")
+    reports.put(VaspSeedDoc(run_id="a", job_uuid="a", status="seeded", audit=vasp, **run))
+    other = RunAudit(**audit)
+    reports.put(RunSeedDoc(run_id="b", job_uuid="b", status="seeded", audit=other, code="x", **run))
+    reports.put(RunSeedDoc(run_id="not audited", status="seeded", code="x", **run))
+    numbers: dict[str, Any] = {"fock_builds": 1, "energy_ev": -1.0, "cpu_s": 1.0, "wall_s": 1.0}
+    steps = [
+        RelaxationStep(start="prediction", seed_used=True, iterations=6, **numbers),
+        RelaxationStep(
+            start="corrected", seed_used=False, fallback_reason="grew", iterations=9, **numbers
+        ),
+    ]
+    hashes = dict.fromkeys(("structure_hash", "settings_hash", "kind_key"), "0")
+    path: dict[str, Any] = {"formula": "CH4", "policy": "auto", "converged": True, **hashes}
+    reports.put(RelaxationDoc(relaxation_id="c", job_uuid="c", steps=steps, **path))
+    assert list(reports.starts()) == [
+        RunStart("a", "Si2", True, None, [6, 4]),
+        RunStart("b", "Si2", True, None, [6, 4]),
+        RunStart("c", "CH4", False, "grew", [6, 9]),
+    ]
