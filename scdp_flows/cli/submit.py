@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from jobflow import Flow, Job
 from rich.console import Console
 
 from scdp_flows.cli.options import StoreOption, as_path
@@ -87,8 +86,9 @@ def doctor(
         for work in WORKS
     }
     if described.engine != "local":
-        jobs: list[Flow | Job] = [maker.make() for maker in makers.values()]
-        numbers = submit_flow(Flow(jobs, name="doctor"), described)
+        numbers = [
+            number for maker in makers.values() for number in submit_flow(maker.make(), described)
+        ]
         Console().print(
             f"submitted {', '.join(numbers)}: one job for each kind of work; `scdp status` shows "
             "their states and `scdp doctor --results` what they found, with the same --cluster"

@@ -90,7 +90,8 @@ def remote_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str
 
         controller = JobController.from_project_name(cluster.project)
         try:
-            found = controller.get_jobs_info(limit=limit, sort=[("db_id", -1)])
+            # Numbers are strings there, of which "9" comes after "10".
+            found = controller.get_jobs_info(limit=limit, sort=[("_id", -1)])
         finally:
             controller.close()
     return [(str(one.db_id), one.name, one.state.value, one.worker) for one in found]

@@ -14,6 +14,7 @@ from pymatgen.core import Molecule
 
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.predictors.checkpoints import find_checkpoint
+from scdp_flows.schemas.training import ModelDoc
 from scdp_flows.submission.cluster import TEMPLATE
 from scdp_models.checkpoint import load_checkpoint
 
@@ -26,22 +27,30 @@ pytestmark = [
     pytest.mark.requires("jobflow_remote", "slurm"),
 ]
 
-_LIMIT_S = 60  # Slurm counts in minutes
-_N_STEPS = 3000
+_LIMIT_S = 120  # Slurm counts in minutes
+_TRAINING_S = 150
 
 
 @pytest.fixture
 def maker(tmp_path: Path, cheap_pipeline: Any) -> TrainMaker:
-    """Give training of more than a minute, on a dataset of its store."""
-    chain = cheap_pipeline(tmp_path, n_steps=_N_STEPS, validation=0.2)
+    """Give training of more than two minutes on this machine, on a dataset of its store."""
+    chain = cheap_pipeline(tmp_path, n_steps=200, validation=0.2)
     molecules = [Molecule(["H", "H"], [[0, 0, 0], [0, 0, d]]) for d in np.linspace(0.7, 0.8, 5)]
     place = str(tmp_path / "store")
     labels = replace(chain.label_maker.label_maker, store_path=place).make(molecules)
     dataset_maker = replace(chain.train_maker.dataset_maker, store_path=place)
     dataset = dataset_maker.make(labels.output.density_ids)
     run_locally(Flow([labels, dataset]), log=False, ensure_success=True)
-    made: TrainMaker = replace(chain.train_maker.train_maker, store_path=place)
-    return made
+    short: TrainMaker = replace(chain.train_maker.train_maker, store_path=place)
+    per_round = _train(short).train_seconds / 10
+    n_steps = 20 * int(_TRAINING_S / per_round)
+    return replace(short, training={**short.training, "n_steps": n_steps})
+
+
+def _train(maker: TrainMaker) -> ModelDoc:
+    doc = TrainMaker.make.original(maker, "dataset")  # type: ignore[attr-defined]
+    assert isinstance(doc, ModelDoc)
+    return doc
 
 
 def test_a_chain_of_batch_jobs_trains_what_one_long_job_trains(
@@ -49,8 +58,7 @@ def test_a_chain_of_batch_jobs_trains_what_one_long_job_trains(
 ) -> None:
     place = tmp_path / "store"
     elsewhere = shutil.copytree(place, tmp_path / "undisturbed")
-    alone = replace(maker, store_path=str(elsewhere))
-    TrainMaker.make.original(alone, "dataset")  # type: ignore[attr-defined]
+    _train(replace(maker, store_path=str(elsewhere)))
     short = f"gpus: 1\n    wall_time_s: {_LIMIT_S} "
     text = TEMPLATE.replace("gpus: 1\n    wall_time_s: 86400 ", short)
     (tmp_path / "cluster.yaml").write_text(text)
@@ -58,7 +66,7 @@ def test_a_chain_of_batch_jobs_trains_what_one_long_job_trains(
     rows = run_remotely(maker.make("dataset"), "slurm", **slurm.environment)
     ran = slurm.records()[before:]
     assert len(rows) == len(ran) >= 2
-    assert {(one["Partition"], one["TimeLimit"]) for one in ran} == {("gpu", "1")}
+    assert {(one["Partition"], one["TimeLimit"]) for one in ran} == {("gpu", "2")}
     assert ran[-1]["JobState"] == "COMPLETED"
     weights = [load_checkpoint(find_checkpoint("small", str(p))).state for p in (place, elsewhere)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
