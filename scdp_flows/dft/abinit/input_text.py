@@ -25,6 +25,7 @@ SEED_FILE = "seed_DEN"
 _OCCUPATIONS = {"none": 1, "fd": 3, "mv": 4, "mp": 6, "gaussian": 7}
 _MIXINGS = {"potential": 7, "density": 17}
 _FACTORS = (2, 3, 5)
+_TIGHT = 1e-8
 _MOST_BANDS = 1.2
 _LEAST_EXTRA_BANDS = 4
 
@@ -112,8 +113,10 @@ def _start(settings: AbinitSettings, seed_tolwfr: float | None) -> list[str]:
     # Orbitals start at random; unless they are converged first they spoil the density.
     first = f"iscf1 -2 tolwfr1 {seed_tolwfr!r} nstep1 {settings.max_cycle} prtwf1 1"
     density = f'getden_filepath "{SEED_FILE}"'
-    # They are good then: the double sweeps of the first two steps would be wasted.
-    return ["ndtset 2", first, scf.format("2"), "nnsclo2 1 getwfk2 1 prtwf2 0", density]
+    # They are good then: the double sweeps of the first two steps would be wasted, unless the
+    # density is so good that nothing else is left to be done.
+    sweeps = "nnsclo2 1" if seed_tolwfr > _TIGHT else "nnsclo2 0"
+    return ["ndtset 2", first, scf.format("2"), f"{sweeps} getwfk2 1 prtwf2 0", density]
 
 
 def _structure(crystal: Crystal, settings: AbinitSettings) -> list[str]:
