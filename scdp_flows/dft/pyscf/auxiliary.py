@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Auxiliary",
+    "condensed",
     "contract_with_density_matrix",
     "coulomb_error",
     "coulomb_operator",
@@ -23,6 +26,7 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 128 * 1024**2
+_CONDENSED_RATIO, _CONDENSED_RIDGE = 1.85, 1e-12
 
 
 class Auxiliary(NamedTuple):
@@ -199,6 +203,69 @@ def _contracted(density: OrbitalDensity) -> Any:
     mol = auxiliary.mol
     mol._bas, mol._env = np.array(bas, dtype=np.int32), np.concatenate(env)  # noqa: SLF001
     return mol
+
+
+def condensed(density: OrbitalDensity) -> OrbitalDensity:
+    """Return a density with half as many s functions, off by some 1e-7 Hartree per atom.
+
+    The atoms of the reference and the difference to them have s functions of their own. They are
+    fitted by one series of exponents per centre, in the Coulomb metric with the charge held.
+
+    Parameters
+    ----------
+    density
+        The density with its coefficients.
+    """
+    from scdp_models.basis.shells import shell_charge
+
+    spherical = density.shell_ls == 0
+    others = np.flatnonzero(~spherical)
+    offsets, widths = density.shell_offsets, 2 * density.shell_ls + 1
+    centres, exponents = list(density.shell_centres[others]), list(density.shell_exponents[others])
+    kept = [density.coefficients[offsets[i] : offsets[i] + widths[i]] for i in others.tolist()]
+    for centre in np.unique(density.shell_centres[spherical]).tolist():
+        own = np.flatnonzero(spherical & (density.shell_centres == centre))
+        given = density.shell_exponents[own]
+        charges = density.coefficients[offsets[own]] * shell_charge(0, given)
+        few, held = _condensed_charges(given, charges)
+        centres += [centre] * len(few)
+        exponents += few.tolist()
+        kept.append(held / shell_charge(0, few))
+    return replace(
+        density,
+        shell_centres=np.asarray(centres, dtype=np.int64),
+        shell_ls=np.concatenate(
+            [density.shell_ls[others], np.zeros(len(centres) - len(others))]
+        ).astype(np.int64),
+        shell_exponents=np.asarray(exponents, dtype=np.float64),
+        coefficients=np.concatenate(kept),
+    )
+
+
+def _condensed_charges(
+    exponents: NDArray[np.float64], charges: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit concentric spherical Gaussians, given by their charges, by fewer of them."""
+    from scdp_models.density.coulomb import charge_constrained_fit
+
+    low, high = float(exponents.min()), float(exponents.max())
+    count = math.ceil(math.log(high / low) / math.log(_CONDENSED_RATIO)) + 1
+    if count >= len(exponents):
+        return exponents, charges
+    few = np.geomspace(low, high, count)
+
+    def repulsion(others: NDArray[np.float64]) -> NDArray[np.float64]:
+        product = np.multiply.outer(few, others) / np.add.outer(few, others)
+        return np.asarray(2 * np.sqrt(product / np.pi))
+
+    held = charge_constrained_fit(
+        repulsion(few),
+        repulsion(exponents) @ charges,
+        np.ones(count),
+        charge=float(charges.sum()),
+        ridge=_CONDENSED_RIDGE,
+    )
+    return few, held
 
 
 def coulomb_error(

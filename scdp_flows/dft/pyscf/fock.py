@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scdp_flows.dft.pyscf.auxiliary import spherical_coulomb_operator
+from scdp_flows.dft.pyscf.auxiliary import condensed, spherical_coulomb_operator
 from scdp_flows.dft.pyscf.shell_sums import ShellSums
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _focks(
     grid_level: int,
     functionals: list[str],
 ) -> DensityFocks:
+    density = condensed(density)
     total, difference = ShellSums(density), None if spin is None else ShellSums(spin)
 
     def evaluate(
@@ -209,7 +210,8 @@ def seed_grid(mol: Any, level: int) -> Any:
             )
             for name, z in numbers.items()
         }
-    grids.build()
+    # Sorting them into boxes would serve a screening that so few points do not need.
+    grids.build(sort_grids=False)
     return grids
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from scdp_flows.dft.pyscf import auxiliary
 from scdp_flows.dft.pyscf.auxiliary import (
+    condensed,
     contract_with_density_matrix,
     coulomb_error,
     coulomb_operator,
@@ -110,3 +111,23 @@ def test_coulomb_error_of_orbital_products_vanishes() -> None:
     assert coulomb_error(mol, density, dm, coulomb_energy_ha=energy) == pytest.approx(0, abs=1e-12)
     half = coulomb_error(mol, density.scaled(0.5), dm, coulomb_energy_ha=energy)
     assert half == pytest.approx(0.25 * energy, rel=1e-10)
+
+
+@pytest.mark.parametrize("electrons", ["valence", "all"])
+def test_condensed_densities_have_the_same_charge_and_potential(
+    converged_water: Any, all_electrons: Any, electrons: str
+) -> None:
+    from scdp_flows.dft.pyscf.atoms import atomic_reference
+    from scdp_models.density.coulomb import coulomb_error as error_of
+
+    density = converged_water.fit.density
+    if electrons == "all":
+        atoms = atomic_reference(all_electrons, [1, 8])
+        places = converged_water.structure.cart_coords
+        density = atoms.superposition([8, 1, 1], places) + converged_water.fit.difference
+    found = condensed(density)
+    assert found.n_functions < 0.9 * density.n_functions
+    assert found.n_electrons() == pytest.approx(density.n_electrons(), abs=1e-9)
+    assert found.dipole() == pytest.approx(density.dipole(), abs=1e-8)
+    assert error_of(found, density) < (1e-6 if electrons == "valence" else 1e-5)
+    assert condensed(found).n_functions == found.n_functions
