@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scdp_flows.io.structures import AtomicStructure
+    from scdp_flows.jobs.train import TrainMaker
     from scdp_flows.schemas.active_learning import Campaign
 
 __all__ = ["ActiveLearningMaker"]
@@ -50,6 +51,9 @@ class ActiveLearningMaker(Maker):
     """How labels become a dataset; its test structures are those of the campaign."""
     ensemble_maker: EnsembleTrainMaker = field(default_factory=EnsembleTrainMaker)
     """How models are trained and judged; it must have an ``evaluate_maker``."""
+    later_maker: TrainMaker | None = None
+    """How the models of later rounds are trained on from those of the round before, in place of the
+    ensemble's Makers, such as one with fewer steps; None: from random weights, as in the first."""
     select_maker: SelectMaker = field(default_factory=SelectMaker)
     """How the structures of a round are chosen."""
     next_maker: NextRoundMaker = field(default_factory=NextRoundMaker)
@@ -107,7 +111,11 @@ class ActiveLearningMaker(Maker):
             criteria={"tags": campaign.tag},
         )
         maker = replace(self.ensemble_maker, store_path=self.store_path)
-        ensemble = maker.make(dataset.output.dataset_id)
+        earlier: list[str] = []
+        if campaign.model_ids and self.later_maker is not None:
+            maker = replace(maker, train_maker=self.later_maker, second_maker=None)
+            earlier = campaign.model_ids
+        ensemble = maker.make(dataset.output.dataset_id, start_from=earlier)
         models: Any = ensemble.output["model_ids"]
         evaluate: Any = ensemble.jobs[-1]
         select = self.select_maker.in_store(self.store_path).make(

@@ -53,7 +53,11 @@ class EnsembleTrainMaker(Maker):
     """Folder of the embedded stores of all jobs; None leaves those of their Makers."""
 
     def make(
-        self, dataset_id: str | OutputReference, *, predictors: Sequence[Predictor] = ()
+        self,
+        dataset_id: str | OutputReference,
+        *,
+        predictors: Sequence[Predictor] = (),
+        start_from: Sequence[str] = (),
     ) -> Flow:
         """Chain the jobs.
 
@@ -63,6 +67,8 @@ class EnsembleTrainMaker(Maker):
             Identifier or name of the dataset, also as the output of a job.
         predictors
             Who else is evaluated.
+        start_from
+            Models that training starts from, one for each; none: random weights.
 
         Returns
         -------
@@ -72,14 +78,19 @@ class EnsembleTrainMaker(Maker):
         Raises
         ------
         SettingsError
-            If there are fewer than two models.
+            If there are fewer than two models, or not one to start from for each.
         """
         if self.n_models < 2:
             raise SettingsError(f"n_models is {self.n_models}; an ensemble needs at least two")
+        if start_from and len(start_from) != self.n_models:
+            raise SettingsError(
+                f"start_from names {len(start_from)} models, n_models is {self.n_models}; give one "
+                "for each, or none"
+            )
         jobs: list[Flow | Job] = []
         models: list[Any] = []
         for number in range(self.n_models):
-            model = None
+            model: Any = start_from[number] if start_from else None
             for maker in (self.train_maker, self.second_maker):
                 if maker is not None:
                     train = self._numbered(maker, number).make(dataset_id, start_from=model)

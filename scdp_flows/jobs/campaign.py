@@ -187,7 +187,9 @@ class NextRoundMaker(StepMaker):
                 evaluation_ids=list(evaluation.evaluation_ids),
                 stopped=stopped,
             )
-        following = campaign.updated(rounds=history, chosen=selection.indices[:room])
+        following = campaign.updated(
+            rounds=history, chosen=selection.indices[:room], model_ids=list(model_ids)
+        )
         with self.open_stores() as stores:
             pool = load_pool(following.pool, stores.blobs)
         return _started(rounds, following, pool)

@@ -45,6 +45,9 @@ class Campaign(ScdpPart):
     tag: str = Field(description="Tag of the labels of this campaign.")
     rounds: list[LearningRound] = Field(default_factory=list, description="What is done.")
     chosen: list[int] = Field(description="Positions in the pool that are labelled next.")
+    model_ids: list[str] = Field(
+        default_factory=list, description="Models of the round before; none before the first."
+    )
 
     @property
     def taken(self) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def test_rounds_follow_one_another_until_the_labels_are_used_up(
     campaign_maker: ActiveLearningMaker, hydrogens: list[Molecule], run_flow: Any
 ) -> None:
-    output = run_flow(campaign_maker.make(hydrogens[1:], hydrogens[:1]))
+    maker = replace(campaign_maker, later_maker=campaign_maker.ensemble_maker.train_maker)
+    output = run_flow(maker.make(hydrogens[1:], hydrogens[:1]))
     found = ActiveLearningOutput.model_validate(output)
     assert found.stopped == "budget"
     assert [one.n_labels for one in found.rounds] == [3, 5]
@@ -30,3 +32,7 @@ def test_rounds_follow_one_another_until_the_labels_are_used_up(
         assert stores.densities.count() == 6
         assert len(found.model_ids) == 2
         assert stores.reports.evaluations.get(found.evaluation_ids[0]).predictor == "ensemble"
+        # Each was trained on from one of the round before, which had random weights.
+        parents = [stores.models.get(model).parent_id for model in found.model_ids]
+        assert [stores.models.get(str(parent)).parent_id for parent in parents] == [None, None]
+        assert len(set(parents)) == 2

@@ -45,6 +45,8 @@ def test_members_differ_in_their_seed_alone() -> None:
 def test_an_ensemble_has_several_models() -> None:
     with pytest.raises(SettingsError, match="n_models is 1"):
         EnsembleTrainMaker(n_models=1).make("dataset")
+    with pytest.raises(SettingsError, match="start_from names 1 models, n_models is 2"):
+        EnsembleTrainMaker(n_models=2).make("dataset", start_from=["model"])
 
 
 def _water(scale: float) -> Molecule:
