@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,10 +34,17 @@ if TYPE_CHECKING:
 
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predicted, Predictor
+    from scdp_flows.schemas.density import BlobReference
     from scdp_flows.stores.factory import Stores
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["PredictMaker", "merge_predictions", "predict_each", "store_prediction"]
+__all__ = [
+    "PredictMaker",
+    "merge_predictions",
+    "predict_each",
+    "store_prediction",
+    "store_predictions",
+]
 
 _BATCH = 32
 
@@ -102,9 +110,11 @@ class PredictMaker(StepMaker):
         errors: dict[int, ScdpFlowsError] = {}
         with self.open_stores() as stores:
             context = _Context(stores, chosen, chosen.model_id(), chosen.atoms())
-            found = predict_each(chosen, structures, errors)
-            for index, predicted in track(found, "predict", total=len(structures)):
-                rows.append(self._keep(predicted, structures[index], names[index], context))
+            found = track(
+                predict_each(chosen, structures, errors), "predict", total=len(structures)
+            )
+            while batch := list(islice(found, _BATCH)):
+                rows += self._keep([(structures[i], names[i], one) for i, one in batch], context)
         if not rows:
             raise_first(errors, "predicted")
         failed = [
@@ -113,29 +123,29 @@ class PredictMaker(StepMaker):
         return PredictionOutput(rows=rows, failed=failed)
 
     def _keep(
-        self, predicted: Predicted, structure: AtomicStructure, name: str, context: _Context
-    ) -> PredictedRow:
-        """Store a prediction, write its files and summarise it."""
-        doc = store_prediction(
+        self, batch: Sequence[tuple[AtomicStructure, str, Predicted]], context: _Context
+    ) -> Iterator[PredictedRow]:
+        """Store predictions, write their files and summarise them."""
+        docs = store_predictions(
             context.stores,
-            structure,
-            predicted,
+            [(structure, predicted) for structure, _, predicted in batch],
             predictor=context.predictor.name,
             model_id=context.model_id,
         )
-        moment = None
-        if context.atoms is not None:
-            moment = dipole_moment(predicted.density, structure, context.atoms)
-        return PredictedRow(
-            prediction_id=doc.prediction_id,
-            name=name,
-            formula=hill_formula(doc.numbers),
-            n_electrons=doc.n_electrons,
-            dipole_e_ang=None if moment is None else float(np.linalg.norm(moment)),
-            uncertainty_ha_per_atom=doc.uncertainty_ha_per_atom,
-            seconds=doc.seconds,
-            files=self._write(predicted, structure, context.predictor, name),
-        )
+        for doc, (structure, name, predicted) in zip(docs, batch, strict=True):
+            moment = None
+            if context.atoms is not None:
+                moment = dipole_moment(predicted.density, structure, context.atoms)
+            yield PredictedRow(
+                prediction_id=doc.prediction_id,
+                name=name,
+                formula=hill_formula(doc.numbers),
+                n_electrons=doc.n_electrons,
+                dipole_e_ang=None if moment is None else float(np.linalg.norm(moment)),
+                uncertainty_ha_per_atom=doc.uncertainty_ha_per_atom,
+                seconds=doc.seconds,
+                files=self._write(predicted, structure, context.predictor, name),
+            )
 
     def _chosen(self, predictor: Predictor | None) -> Predictor:
         chosen = predictor or self.predictor
@@ -249,29 +259,57 @@ def store_prediction(
     predictor: str,
     model_id: str | None,
 ) -> PredictionDoc:
-    """Store a prediction: first its coefficients, then the document that points to them.
+    """Store one prediction; see :func:`store_predictions`."""
+    found = [(structure, predicted)]
+    return store_predictions(stores, found, predictor=predictor, model_id=model_id)[0]
+
+
+def store_predictions(
+    stores: Stores,
+    found: Sequence[tuple[AtomicStructure, Predicted]],
+    *,
+    predictor: str,
+    model_id: str | None,
+) -> list[PredictionDoc]:
+    """Store predictions: first their coefficients, then the documents that point to them.
 
     Parameters
     ----------
     stores
         Open stores.
-    structure
-        What was predicted.
-    predicted
-        The prediction.
+    found
+        What was predicted, and the predictions.
     predictor
         Name of the predictor.
     model_id
         Model behind it; None if there is none.
     """
+    spins = [one.spin_density for _, one in found]
+    blobs = stores.blobs.put_arrays_many([one.density.to_arrays() for _, one in found])
+    known = [spin.to_arrays() for spin in spins if spin is not None]
+    spin_blobs = iter(stores.blobs.put_arrays_many(known))
+    docs = [
+        _describe(structure, one, predictor, model_id, blob).updated(
+            spin_blob=None if spin is None else next(spin_blobs)
+        )
+        for (structure, one), blob, spin in zip(found, blobs, spins, strict=True)
+    ]
+    return stores.reports.predictions.put_many(docs)
+
+
+def _describe(
+    structure: AtomicStructure,
+    predicted: Predicted,
+    predictor: str,
+    model_id: str | None,
+    blob: BlobReference,
+) -> PredictionDoc:
     numbers, positions, cell, pbc = as_arrays(structure)
-    spin = predicted.spin_density
-    doc = PredictionDoc.from_structure(
+    return PredictionDoc.from_structure(
         structure_hash(structure),
         predictor=predictor,
         model_id=model_id,
-        blob=stores.blobs.put_arrays(predicted.density.to_arrays()),
-        spin_blob=None if spin is None else stores.blobs.put_arrays(spin.to_arrays()),
+        blob=blob,
         n_electrons=predicted.density.n_electrons(),
         excess_electrons_removed_e=predicted.excess_electrons,
         uncertainty_ha_per_atom=predicted.uncertainty_ha_per_atom,
@@ -281,4 +319,3 @@ def store_prediction(
         cell=None if cell is None else cell.tolist(),
         pbc=pbc,
     )
-    return stores.reports.predictions.put(doc)

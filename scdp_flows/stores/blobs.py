@@ -15,7 +15,7 @@ from scdp_flows.schemas.density import BlobReference
 from scdp_flows.stores.codecs import codec_for, compress, decompress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -154,6 +154,10 @@ class BlobStore(ABC):
         names = [str(name) for name in plain]
         reference = BlobReference(**identity, media="arrays", names=names)
         return self._put(payload, reference)
+
+    def put_arrays_many(self, many: Sequence[Mapping[str, NDArray[Any]]]) -> list[BlobReference]:
+        """Store several sets of named arrays; see :meth:`put_arrays`."""
+        return [self.put_arrays(arrays) for arrays in many]
 
     def get(self, reference: BlobReference) -> bytes:
         """Return the stored bytes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,8 +226,12 @@ class FilesStore(Store):
         """Yield file and content of each document that satisfies a query."""
         wanted = normalised(criteria)
         value = wanted.get(self.key)
-        files = self._of_key(value) if isinstance(value, str) else self._in_order()
-        for file in files:
+        if isinstance(value, dict) and isinstance(value.get("$in"), list):
+            values = value["$in"]
+        else:
+            values = [value]
+        known = all(isinstance(one, str) for one in values)
+        for file in chain.from_iterable(map(self._of_key, values)) if known else self._in_order():
             document = self._read(file)
             if document is not None and (not wanted or matches(wanted, document)):
                 yield file, document

@@ -13,7 +13,7 @@ from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.stores.outages import explained, outlast, server_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from maggma.core import Sort, Store
 
@@ -62,14 +62,46 @@ class DocumentStore(Generic[DocT]):
         StoreError
             If it cannot be written.
         """
-        earlier = self.find({self.document.id_field: doc.identifier})
-        if earlier is not None and earlier.same_content(doc):
-            return earlier
+        return self.put_many([doc])[0]
+
+    def put_many(self, docs: Sequence[DocT]) -> list[DocT]:
+        """Store documents of different identifiers together, which is quicker than one by one.
+
+        Returns
+        -------
+        list of ScdpDoc
+            The stored documents, as ``put`` returns them.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written. With SqliteStore none is written then.
+        """
+        earlier = self._earlier([doc.identifier for doc in docs])
+        stored, rows = [], []
+        for doc in docs:
+            before = earlier.get(doc.identifier)
+            if before is not None and before.same_content(doc):
+                stored.append(before)
+            else:
+                stored.append(doc)
+                rows.append(self._row(doc))
+        if rows:
+            outlast(lambda: self.store.update(rows, key=self.key), self.store.name)
+        return stored
+
+    def _earlier(self, identifiers: list[str]) -> dict[str, DocT]:
+        """Return the stored documents of some identifiers."""
+        one = identifiers[0] if len(identifiers) == 1 else {"$in": identifiers}
+        wanted = self._criteria({self.document.id_field: one})
+        rows = outlast(lambda: list(self.store.query(wanted)), self.store.name)
+        return {doc.identifier: doc for doc in map(self._decoded, rows)}
+
+    def _row(self, doc: DocT) -> dict[str, Any]:
         row = doc.to_dict()
         if self.shared:
             row |= {_TYPE_FIELD: doc.doc_type, SHARED_KEY: self._shared_key(doc.identifier)}
-        outlast(lambda: self.store.update(row, key=self.key), self.store.name)
-        return doc
+        return row
 
     def get(self, identifier: str) -> DocT:
         """Return the document with an identifier.
@@ -175,9 +207,11 @@ class DocumentStore(Generic[DocT]):
             return dict(criteria or {})
         wanted = {**(criteria or {}), _TYPE_FIELD: self.document.doc_type}
         identifier = wanted.get(self.document.id_field)
+        # The shared key is the one that is indexed everywhere.
         if isinstance(identifier, str):
-            # The shared key is the one that is indexed everywhere.
             wanted[SHARED_KEY] = self._shared_key(identifier)
+        elif isinstance(identifier, dict) and list(identifier) == ["$in"]:
+            wanted[SHARED_KEY] = {"$in": [self._shared_key(one) for one in identifier["$in"]]}
         return wanted
 
     def _shared_key(self, identifier: str) -> str:

@@ -20,6 +20,7 @@ from scdp_flows.stores.documents import SHARED_KEY
 from scdp_flows.stores.folder_blobs import FolderBlobStore
 from scdp_flows.stores.maggma_blobs import MaggmaBlobStore
 from scdp_flows.stores.models import ModelStore
+from scdp_flows.stores.outages import outlast
 from scdp_flows.stores.reports import ReportStore
 from scdp_flows.stores.sqlite import SqliteStore
 
@@ -254,6 +255,8 @@ def _open(
     store.key = key
     store.connect()
     opened.append(store)
+    # The first thing that is asked of a server. Without the index every search reads everything.
+    outlast(lambda: store.ensure_index(key), store.name, wait=False)
     return store
 
 

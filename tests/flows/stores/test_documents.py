@@ -85,3 +85,22 @@ def test_an_unreachable_database_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SCDP_STORE_WAIT_S", "0")
     with pytest.raises(StoreError, match=r"far away.*no server.*start the server"):
         DocumentStore(store, ReportDoc).put(_report("a"))
+
+
+def test_documents_that_are_stored_together_are_those_stored_one_by_one(
+    sqlite_store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = DocumentStore(sqlite_store, ReportDoc)
+    first = reports.put(_report("a"))
+    written: list[int] = []
+    plain = sqlite_store.update
+
+    def update(rows: list[dict[str, object]], key: str) -> None:
+        written.append(len(rows))
+        plain(rows, key)
+
+    monkeypatch.setattr(sqlite_store, "update", update)
+    stored = reports.put_many([_report("a"), _report("b"), _report("c")])
+    assert stored[0] == first
+    assert written == [2]
+    assert reports.count() == 3
