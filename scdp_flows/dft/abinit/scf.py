@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 
 from scdp_flows.dft.abinit.files import RunFiles, waves_of
 from scdp_flows.dft.abinit.input_text import input_text
-from scdp_flows.dft.abinit.output import parse_output
+from scdp_flows.dft.abinit.output import AbinitOutput, parse_output
 from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
-from scdp_flows.units import HARTREE_TO_EV
+from scdp_flows.dft.plane_waves.run import ProgramRun
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.abinit.inputs import AbinitSettings
-    from scdp_flows.dft.abinit.output import AbinitOutput
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
 
@@ -25,15 +21,9 @@ __all__ = ["AbinitRun", "run_scf"]
 
 
 @dataclass(frozen=True, eq=False)
-class AbinitRun:
+class AbinitRun(ProgramRun[AbinitOutput]):
     """One calculation."""
 
-    output: AbinitOutput
-    """What the program printed."""
-    cpu_s: float
-    """Processor time of the whole program, s."""
-    wall_s: float
-    """Elapsed time of the whole program, s."""
     density: ChargeDensity | None
     """Its last density on the grid; None if it did not converge."""
     waves: EspressoWaves | None
@@ -45,16 +35,6 @@ class AbinitRun:
         return self.output.converged and self.density is not None
 
     @property
-    def message(self) -> str | None:
-        """Why the program stopped; None if it ended well."""
-        return self.output.message
-
-    @property
-    def iterations(self) -> int:
-        """SCF cycles."""
-        return self.output.iterations
-
-    @property
     def hamiltonian_calls(self) -> int:
         """Applications of the Hamiltonian to a band (``getghc``)."""
         return self.output.hamiltonian_calls
@@ -63,21 +43,6 @@ class AbinitRun:
     def energies_ha(self) -> tuple[float, ...]:
         """Total energy after each cycle, Hartree."""
         return self.output.energies_ha
-
-    @property
-    def energy_ha(self) -> float:
-        """Last total energy, Hartree; NaN if there is none."""
-        return self.energies_ha[-1] if self.energies_ha else float("nan")
-
-    @property
-    def energy_ev(self) -> float:
-        """Last total energy, eV; NaN if there is none."""
-        return self.energy_ha * HARTREE_TO_EV
-
-    @property
-    def forces(self) -> NDArray[np.float64] | None:
-        """Shape ``(n_atoms, 3)``, eV/Å; None if they were not asked for."""
-        return self.output.forces
 
     @property
     def moment(self) -> float | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.base import ScfInfo
 from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.plane_waves.handlers import run_corrected
-from scdp_flows.dft.plane_waves.label import crystal_label
+from scdp_flows.dft.plane_waves.label import LabelClock, crystal_label
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
@@ -49,7 +47,7 @@ def label_structure(
     CalculationError
         If it does not converge, or the density does not hold the electrons.
     """
-    cpu, wall = time.thread_time(), time.perf_counter()
+    clock = LabelClock()
     crystal = as_crystal(structure, settings)
     run, settings = run_corrected(
         lambda corrected: run_scf(crystal, corrected, on_grid=True), settings, correction
@@ -59,11 +57,7 @@ def label_structure(
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density")
     scf = _scf_info(run, settings)
     label = crystal_label(crystal, settings, run.density, run.final.waves, scf, fit_to)
-    return replace(
-        label,
-        cpu_s=time.thread_time() - cpu + run.cpu_s,
-        wall_s=time.perf_counter() - wall,
-    )
+    return clock.timed(label, run)
 
 
 def _scf_info(run: PwRun, settings: EspressoSettings) -> ScfInfo:

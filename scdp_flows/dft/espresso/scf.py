@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 from scdp_flows.dft.espresso.files import RunFiles
 from scdp_flows.dft.espresso.input_text import input_text
-from scdp_flows.dft.espresso.output import parse_output
+from scdp_flows.dft.espresso.output import PwOutput, parse_output
 from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
+from scdp_flows.dft.plane_waves.run import ProgramRun
 from scdp_flows.dft.plane_waves.seed import Effort
-from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
-    from scdp_flows.dft.espresso.output import PwOutput
     from scdp_flows.dft.plane_waves.structure import Crystal
 
 __all__ = ["PwRun", "run_cycles", "run_scf"]
@@ -29,15 +25,9 @@ _PACKAGE = "quantum-espresso"
 
 
 @dataclass(frozen=True, eq=False)
-class PwRun:
+class PwRun(ProgramRun[PwOutput]):
     """One calculation."""
 
-    output: PwOutput
-    """What the program printed."""
-    cpu_s: float
-    """Processor time of the whole program, s."""
-    wall_s: float
-    """Elapsed time of the whole program, s."""
     final: SeedFiles | None
     """Its last density; None if it did not converge."""
     density: ChargeDensity | None
@@ -51,16 +41,6 @@ class PwRun:
         return self.output.converged and self.final is not None
 
     @property
-    def message(self) -> str | None:
-        """Why the program stopped; None if it ended well."""
-        return self.output.message
-
-    @property
-    def iterations(self) -> int:
-        """SCF cycles."""
-        return self.output.iterations
-
-    @property
     def hamiltonian_calls(self) -> int:
         """Applications of the Hamiltonian to a block of orbitals (``h_psi``)."""
         return self.output.h_psi_calls
@@ -69,21 +49,6 @@ class PwRun:
     def energies_ha(self) -> tuple[float, ...]:
         """Total energy after each cycle, Hartree."""
         return tuple(0.5 * energy for energy in self.output.energies_ry)
-
-    @property
-    def energy_ha(self) -> float:
-        """Last total energy, Hartree; NaN if there is none."""
-        return self.energies_ha[-1] if self.energies_ha else float("nan")
-
-    @property
-    def energy_ev(self) -> float:
-        """Last total energy, eV; NaN if there is none."""
-        return self.energy_ha * HARTREE_TO_EV
-
-    @property
-    def forces(self) -> NDArray[np.float64] | None:
-        """Shape ``(n_atoms, 3)``, eV/Å; None if they were not asked for."""
-        return self.output.forces
 
     @property
     def moment(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +13,7 @@ from scdp_flows.errors import CalculationError
 if TYPE_CHECKING:
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.base import ScfInfo
+    from scdp_flows.dft.plane_waves.program import ScfRun
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_flows.kind import DensityKind
@@ -30,6 +32,21 @@ class LabelSettings(Protocol):
 
     def kind(self) -> DensityKind:
         """Return which density the settings produce."""
+
+
+class LabelClock:
+    """Count the time of a label from now on, what its program takes included."""
+
+    def __init__(self) -> None:
+        self._cpu, self._wall = time.thread_time(), time.perf_counter()
+
+    def timed(self, label: Label, run: ScfRun) -> Label:
+        """Return a label with the time until now and that of its program."""
+        return replace(
+            label,
+            cpu_s=time.thread_time() - self._cpu + run.cpu_s,
+            wall_s=time.perf_counter() - self._wall,
+        )
 
 
 def crystal_label(
