@@ -103,7 +103,10 @@ class Cluster(BaseModel):
     def _complete(self) -> Self:
         missing = [work for work in WORKS if work not in self.work]
         if self.engine != "local" and missing:
-            msg = f"work lacks {', '.join(missing)}; say where each kind is done"
+            msg = (
+                f"work lacks {', '.join(missing)}; say where each kind is done, in a file such as "
+                "`scdp cluster-template` writes, and give it as --cluster"
+            )
             raise ValueError(msg)
         return self
 

@@ -72,8 +72,9 @@ def submit_remote(flow: Flow | Job, cluster: Cluster) -> list[str]:
         If its database does not answer.
     """
     with _clear_errors(cluster):
-        from jobflow_remote import submit_flow
+        from jobflow_remote import ConfigManager, submit_flow
 
+        _check_workers(cluster, ConfigManager(warn=False).get_project(cluster.project))
         return list(submit_flow(flow, worker=cluster.work["light"].worker, project=cluster.project))
 
 
@@ -110,6 +111,18 @@ def remote_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
 
         with get_jobstore(cluster.project) as store:
             return latest_outputs(store, names)
+
+
+def _check_workers(cluster: Cluster, project: Any) -> None:
+    """Refuse names that the project lacks: jobflow-remote would notice when the job is due."""
+    for work, placement in cluster.work.items():
+        for field, known in (("worker", project.workers), ("exec_config", project.exec_config)):
+            name = getattr(placement, field)
+            if name is not None and name not in known:
+                raise SettingsError(
+                    f"work.{work}.{field} is {name!r}, which project {project.name!r} lacks; it "
+                    f"has {', '.join(known) or 'none'}: correct the cluster file or the project"
+                )
 
 
 @contextmanager
