@@ -11,7 +11,6 @@ from scdp_flows import __version__
 from scdp_flows.cli.dataset import dataset
 from scdp_flows.cli.demo import demo
 from scdp_flows.cli.evaluate import evaluate
-from scdp_flows.cli.fit import fit
 from scdp_flows.cli.group import ScdpGroup
 from scdp_flows.cli.ingest import ingest, ingest_jobs, ingest_mp
 from scdp_flows.cli.label import label
@@ -41,7 +40,6 @@ _EXAMPLES: dict[Callable[..., None], str] = {
     "--kind functional=PBE --kind basis=520eV --kind code=vasp",
     ingest_jobs: "scdp ingest-jobs jobflow.yaml --query name=static --store data",
     ingest_mp: "scdp ingest-mp mp-149 mp-2534 --store data",
-    fit: "scdp fit --store data --select tags=mine",
     survey: "scdp survey runs --json survey.json",
     train: "scdp train --store data --name mine --select tags=mine --set n_steps=2000",
     predict: "scdp predict molecule.xyz --format cube -o densities",

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scdp_flows.dft.base import Fit, FitInfo
-from scdp_flows.dft.plane_waves.structure import Crystal
-from scdp_flows.io.espresso_waves import EspressoWaves, waves_on_grid
-from scdp_flows.units import BOHR_TO_ANGSTROM
+from scdp_flows.io.espresso_waves import waves_on_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scdp_flows.density import ChargeDensity
+    from scdp_flows.dft.plane_waves.structure import Crystal
+    from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
-__all__ = ["fit_grid", "fit_shells", "fit_waves"]
+__all__ = ["fit_shells", "fit_waves"]
 
 _RIDGE = 1e-6
 _PERIODIC = (True, True, True)
@@ -113,35 +112,3 @@ def _nmae_percent(
     of_half = waves._replace(is_half=True, indices=waves.indices[half])
     density = waves_on_grid(waves, waves.components[0], shape)
     return float(100 * np.abs(waves_on_grid(of_half, missed, shape)).sum() / np.abs(density).sum())
-
-
-def fit_grid(
-    density: ChargeDensity, n_electrons: float, reference: AtomicReference, basis: BasisSet
-) -> Fit:
-    """Fit the density of a crystal that is known on a grid; see :func:`fit_waves`.
-
-    Parameters
-    ----------
-    density
-        Of one period, on the grid of a plane-wave program.
-    n_electrons
-        Electrons that the fit shall hold.
-    reference
-        Spherical atoms.
-    basis
-        What to fit with.
-    """
-    places = density.positions - density.origin
-    crystal = Crystal("", density.numbers, places, density.cell, 0, n_electrons)
-    # A wave of half the grid's length stands for itself and its opposite; it is left out.
-    counts = [np.arange(-((n - 1) // 2), (n - 1) // 2 + 1) for n in density.shape]
-    indices = np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = np.asarray(density.values, dtype=float) * BOHR_TO_ANGSTROM**3
-    coefficients = np.fft.fftn(values) / values.size
-    waves = EspressoWaves(
-        is_half=False,
-        reciprocal=np.asarray(2 * np.pi * np.linalg.inv(crystal.cell_bohr).T),
-        indices=indices,
-        components=[coefficients[tuple((indices % density.shape).T)]],
-    )
-    return fit_waves(crystal, waves, reference, basis, density.shape)

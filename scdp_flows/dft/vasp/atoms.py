@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scdp_flows.errors import CalculationError
-from scdp_flows.units import BOHR_TO_ANGSTROM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
 
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.vasp.grid import Shape
-    from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["SphericalAtoms", "common_atoms", "fit_atoms"]
+__all__ = ["SphericalAtoms", "fit_atoms"]
 
 _WIDTHS = np.array([0.25, 0.35, 0.5, 0.7, 1.0])
 """Standard deviations of the Gaussians of which an atom is made, Å."""
@@ -70,28 +68,6 @@ class SphericalAtoms:
         volume = abs(float(np.linalg.det(cell)))
         grid: NDArray[np.float64] = np.fft.irfftn(waves, s=shape, axes=(0, 1, 2))
         return grid * (np.prod(shape) / volume)
-
-
-def common_atoms(found: Sequence[SphericalAtoms]) -> AtomicReference:
-    """Return the mean of the atoms of several crystals, as models know them.
-
-    Parameters
-    ----------
-    found
-        Atoms of each crystal; an element is averaged over those that hold it.
-    """
-    from scdp_models.basis.shells import shell_charge
-    from scdp_models.density.atomic import AtomicDensity, AtomicReference
-
-    exponents = 1 / (2 * (_WIDTHS / BOHR_TO_ANGSTROM) ** 2)
-    charges_of_one = shell_charge(0, exponents)
-    atoms = {}
-    for number in sorted({number for each in found for number in each.charges}):
-        charges = np.mean([each.charges[number] for each in found if number in each.charges], 0)
-        coefficients = charges / charges_of_one
-        total = float(charges_of_one @ coefficients)
-        atoms[number] = AtomicDensity(total, tuple(exponents.tolist()), tuple(coefficients))
-    return AtomicReference(f"least-squares atoms of {len(found)} crystals", atoms)
 
 
 def fit_atoms(density: ChargeDensity, valences: NDArray[np.float64] | None) -> SphericalAtoms:
