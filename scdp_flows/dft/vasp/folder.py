@@ -11,11 +11,11 @@ import numpy as np
 from pymatgen.io.vasp.inputs import Incar
 
 from scdp_flows.density import Augmentation, ChargeDensity
+from scdp_flows.dft.moments import why_no_moments
 from scdp_flows.dft.vasp.atoms import fit_atoms
 from scdp_flows.dft.vasp.inputs import VaspFolder, read_folder, with_tag
 from scdp_flows.dft.vasp.policy import why_not
 from scdp_flows.dft.vasp.potcar import occupancy_count
-from scdp_flows.dft.vasp.spin import why_no_moments
 from scdp_flows.errors import CalculationError, ScdpFlowsError
 from scdp_flows.io.chgcar import write_chgcar
 from scdp_flows.io.compression import replace_binary
