@@ -12,7 +12,7 @@ from scdp_flows.cli.options import parse_pairs
 from scdp_flows.cli.running import show_table
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.ingest_job_settings import read_job_store_settings
-from scdp_flows.jobs.survey import survey_folder, survey_store
+from scdp_flows.jobs.survey import ARCHIVE, survey_folder, survey_store
 from scdp_flows.schemas.survey import SurveyGroup, SurveyReport
 from scdp_flows.stores.factory import store_from_spec
 
@@ -55,7 +55,8 @@ def survey(
 
 def _show(report: SurveyReport) -> None:
     """Print tables and remarks."""
-    show_table(f"runs in {report.place}", _COLUMNS, map(_row, report.groups))
+    if report.groups:
+        show_table(f"runs in {report.place}", _COLUMNS, map(_row, report.groups))
     typer.echo(_summary(report))
     if report.trainable:
         columns = ("functional, potentials, cut-off", "densities", "elements")
@@ -67,6 +68,8 @@ def _show(report: SurveyReport) -> None:
     if report.other_densities:
         title = "files of densities without the log of a run: 'scdp ingest' needs their --kind"
         show_table(title, ("format", "files"), report.other_densities.items())
+    if ARCHIVE in report.other_densities:
+        typer.echo("Archives were not opened; 'scdp ingest' takes them one by one, by their names.")
     console = Console(stderr=True, soft_wrap=True)
     remarks = [
         *(f"several potentials, not to be mixed: {text}" for text in report.conflicts),
@@ -96,6 +99,8 @@ def _row(group: SurveyGroup) -> tuple[object, ...]:
 
 def _summary(report: SurveyReport) -> str:
     """Say in a sentence what is there and what is missing."""
+    if not report.n_runs:
+        return "No folder holds the log of a run."
     n_missing = report.n_runs - report.n_with_density
     if not n_missing:
         return f"All {report.n_runs} runs hold a density."

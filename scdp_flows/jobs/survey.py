@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.errors import DatasetError, DensityFormatError
+from scdp_flows.io.archive import is_archive
 from scdp_flows.io.base import sniff
 from scdp_flows.io.chgcar_probe import probe_chgcar
 from scdp_flows.io.density_names import density_promise, without_compression
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
     from maggma.core import Store
 
-__all__ = ["survey_folder", "survey_store"]
+__all__ = ["ARCHIVE", "survey_folder", "survey_store"]
 
+ARCHIVE = "archive"
+"""What archives are counted as; nobody looks inside."""
+_ARCHIVE_NAME = re.compile(r"\.(?:tar|tgz|zip)(?:\.|$)", re.IGNORECASE)
 _LISTED = 50
 # Two relaxations in one folder leave files with these ends, where there is no third calculation.
 _ENDS = ("", ".relax2", ".relax1")
@@ -108,12 +113,14 @@ def _look(place: Path, end: str) -> _Found:
 def _other_formats(place: Path, of_runs: set[str]) -> Iterator[str]:
     """Yield the formats of densities that belong to no run of VASP."""
     for path in sorted(place.iterdir()):
-        is_candidate = path.is_file() and density_promise(path.name) != "no"
-        if not is_candidate or without_compression(path.name) in of_runs:
+        may_be_archive = _ARCHIVE_NAME.search(path.name) is not None
+        is_candidate = may_be_archive or density_promise(path.name) != "no"
+        is_of_run = without_compression(path.name) in of_runs
+        if not is_candidate or is_of_run or not path.is_file():
             continue
         try:
-            yield sniff(path)
-        except DensityFormatError:
+            yield ARCHIVE if is_archive(path) else sniff(path)
+        except (DensityFormatError, OSError):
             continue
 
 

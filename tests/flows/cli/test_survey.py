@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.stores.sqlite import SqliteStore
@@ -36,6 +37,19 @@ def test_a_store(scdp: Any, tmp_path: Path) -> None:
     settings = {"JOB_STORE": {"docs_store": dict(option.split("=", 1) for option in options)}}
     (tmp_path / "jobflow.yaml").write_text(json.dumps(settings))
     assert scdp("survey", tmp_path / "jobflow.yaml").stdout == result.stdout
+
+
+def test_archives_are_counted_and_not_opened(scdp: Any, repository: Path, tmp_path: Path) -> None:
+    real = repository / "tests" / "data" / "vasp" / "Si2_24_CHGCAR.gz"
+    (tmp_path / "runs" / "folder.tar").mkdir(parents=True)
+    with tarfile.open(tmp_path / "runs" / "000xxx.tar", "w") as archive:
+        archive.add(real, "000001.CHGCAR.gz")
+    (tmp_path / "runs" / "text.zip").write_text("none")
+    result = scdp("survey", tmp_path / "runs", "--json", tmp_path / "x.json")
+    assert result.exit_code == 0, result.stderr
+    assert "No folder holds the log of a run." in result.stdout
+    assert "Archives were not opened" in result.stdout
+    assert json.loads((tmp_path / "x.json").read_text())["other_densities"] == {"archive": 1}
 
 
 def test_one_place_is_needed(scdp: Any) -> None:
