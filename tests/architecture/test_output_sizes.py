@@ -101,12 +101,10 @@ def _benchmark() -> SeedingBenchmarkDoc:
         start="default", seed_used=False, converged=True, iterations=10, fock_builds=12,
         energy_ha=-17.0, energy_ev=-462.6, cpu_s=1.0, wall_s=1.0,
     )  # fmt: skip
-    seeds = [
-        SeedDoc.from_starts(
-            [record], structure_hash=key, settings_hash="s", formula="H2O", kind_key="k"
-        )
-        for key in _IDS
-    ]
+    seed = SeedDoc.from_starts(
+        [record], structure_hash="h", settings_hash="s", formula="H2O", kind_key="k"
+    )
+    seeds = [seed.model_copy(update={"seed_id": key}) for key in _IDS]
     return SeedingBenchmarkDoc.from_seeds(seeds, name="all", code="PyscfCode", failed=_FAILED)
 
 
