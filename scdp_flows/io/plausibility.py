@@ -211,7 +211,7 @@ def _doubts_about_valence(density: ChargeDensity, limits: Thresholds) -> Iterato
     elif found > most + limits.anion:
         yield (
             f"it holds {found:.4f} electrons, more than the {most} that are not in cores: it is an "
-            "all-electron density"
+            "all-electron density, whose kind says electrons=all"
         )
     if abs(found - round(found)) > limits.whole_number + limits.whole_number_fraction * abs(found):
         yield f"it holds {found:.4f} electrons, which is no whole number"

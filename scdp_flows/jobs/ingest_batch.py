@@ -143,7 +143,7 @@ class IngestBatch:
             error = DensityError(
                 f"{offer.name}: {'; '.join(result.doubts)}; it is quarantined as "
                 f"{self._identifier(offer)}: check what it is, then release it, or take all with "
-                "doubtful=True"
+                "--doubtful (doubtful=True)"
             )
             self._refuse(index, offer, error, result.doubts)
         else:
