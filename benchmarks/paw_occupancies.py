@@ -4,11 +4,15 @@ Two sets: cubic boron nitride, cells of 8 atoms rattled by 0.03 to 0.1 Å and st
 pw.x with projector-augmented waves, whose occupancies are coupled to the components that VASP
 writes; and the few real files of VASP in ``tests/data`` that can be compared, each left out once.
 Errors are 100 |prediction - truth| / |truth| over all numbers of the atoms left out, for the model,
-for the spherical part of the most similar atom, and for the mean of the kind. With ``--quick``: the
-stored ten cells in place of new ones, under a minute. With ``--write``: the first ten cells become
-the data of the tests.
+for the spherical part of the most similar atom, and for the mean of the kind.
 
-Usage: python benchmarks/paw_occupancies.py [--store FOLDER] [--frames N] [--quick] [--write]
+``--quick``: the stored ten cells in place of new ones, under a minute. ``--starts N``: N of the
+cells left out are converged by pw.x once more, from their own density and the occupancies of model,
+mean and the calculation itself, to see what occupancies are worth. ``--write``: the first ten cells
+become the data of the tests.
+
+Usage: python benchmarks/paw_occupancies.py [--store FOLDER] [--frames N] [--starts N]
+[--quick | --write]
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 PSEUDO = Path("/usr/share/espresso/pseudo")
 FILES = {"B": "B.pbe-n-kjpaw_psl.1.0.0.UPF", "N": "N.pbe-n-kjpaw_psl.1.0.0.UPF"}
 NUMBERS = {"B": 5, "N": 7}
+PAW, DENSITY = "o/x.save/paw.txt", "o/x.save/charge-density.dat"
 SYMBOLS = ["B"] * 4 + ["N"] * 4
 FACES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 INPUT = """&control
@@ -46,7 +51,7 @@ INPUT = """&control
  occupations='smearing', smearing='mv', degauss=0.01
 /
 &electrons
- conv_thr=1e-8
+ conv_thr=1e-8, startingpot='{start}'
 /
 ATOMIC_SPECIES
 {species}
@@ -104,26 +109,89 @@ def coupled(packed: np.ndarray, channels: tuple[int, ...]) -> list[float]:
     return found
 
 
+def converge(crystal: tuple[np.ndarray, np.ndarray], folder: Path, start: str) -> int:
+    """Run pw.x and return its number of iterations."""
+    cell, places = crystal
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "in").write_text(
+        INPUT.format(
+            pseudo=PSEUDO,
+            start=start,
+            species="\n".join(f"{symbol} 1.0 {name}" for symbol, name in FILES.items()),
+            cell="\n".join(" ".join(f"{x:.8f}" for x in row) for row in cell),
+            positions="\n".join(
+                f"{symbol} " + " ".join(f"{x:.8f}" for x in place)
+                for symbol, place in zip(SYMBOLS, places, strict=True)
+            ),
+        )
+    )
+    done = subprocess.run(["pw.x", "-in", "in"], cwd=folder, check=True, capture_output=True)  # noqa: S607
+    found = re.search(rb"convergence has been achieved in\s+(\d+) iterations", done.stdout)
+    return int(found.group(1)) if found else -1
+
+
+def decoupled(values: np.ndarray, channels: tuple[int, ...]) -> list[float]:
+    """Return occupancies of pairs of projector functions: the inverse of ``coupled``."""
+    ends = np.cumsum([0] + [2 * l + 1 for l in channels])
+    full = np.zeros((ends[-1], ends[-1]))
+    start = 0
+    for a, b, l in channel_blocks(channels):
+        one, two = channels[a], channels[b]
+        coupling = gaunt(one, two, l)
+        part = values[start : start + 2 * l + 1] / (coupling**2).sum(axis=(0, 1))
+        start += 2 * l + 1
+        block = np.einsum("abc,c->ab", coupling, part) / (1 if a == b else 2)
+        block = standard_order(one).T @ block @ standard_order(two)
+        full[ends[a] : ends[a + 1], ends[b] : ends[b + 1]] += block
+    rows, columns = np.triu_indices(ends[-1])
+    return [float(x) for x in np.where(rows == columns, 1, 2) * full[rows, columns]]
+
+
+def starts(runs: list[OccupancyRun], count: int, store: Path) -> list[Row]:
+    """Converge crystals left out from their own density and the occupancies of each guess."""
+    n_test = max(3, len(runs) // 4)
+    train, crystals = runs[:-n_test], cells(len(runs))
+    iterations: dict[str, list[int]] = {"superposed atoms": []}
+    for index in range(len(runs) - count, len(runs)):
+        folder = store / "start"
+        iterations["superposed atoms"].append(converge(crystals[index], folder, "atomic"))
+        exact = (folder / PAW).read_text()
+        density = (folder / DENSITY).read_bytes()
+        texts = {"own density, own occupancies": exact} | guessed_texts(train, runs[index])
+        for name, text in texts.items():
+            (folder / PAW).write_text(text)
+            (folder / DENSITY).write_bytes(density)
+            iterations.setdefault(name, []).append(converge(crystals[index], folder, "file"))
+    return [
+        make_row(f"BN of pw.x, iterations from {name}", float(np.mean(found)), "iterations")
+        for name, found in iterations.items()
+    ]
+
+
+def guessed_texts(train: list[OccupancyRun], run: OccupancyRun) -> dict[str, str]:
+    """Return the file of occupancies for the model and for the mean."""
+    rows: dict[str, list[float]] = {"own density, model": [], "own density, mean": []}
+    for kind in run.kinds:
+        head = fit_head([example_of(each, kind) for each in train], degrees_of(kind))
+        example = example_of(run, kind)
+        for values in head.predict(*example[:4]).values:
+            rows["own density, model"] += decoupled(values, kind.channels)
+            rows["own density, mean"] += decoupled(head.mean, kind.channels)
+    return {name: "\n".join(f"{x:.16e}" for x in found) for name, found in rows.items()}
+
+
+def degrees_of(kind: AtomKind) -> list[int]:
+    """Return L of each block."""
+    return [l for *_, l in channel_blocks(kind.channels)]
+
+
 def computed(frame: int, crystal: tuple[np.ndarray, np.ndarray], store: Path) -> OccupancyRun:
     """Run pw.x on a frame, unless its occupancies are stored, and return them."""
     cell, places = crystal
     file = store / f"bn_{frame}.txt"
     if not file.is_file():
-        folder = store / "work"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "in").write_text(
-            INPUT.format(
-                pseudo=PSEUDO,
-                species="\n".join(f"{symbol} 1.0 {name}" for symbol, name in FILES.items()),
-                cell="\n".join(" ".join(f"{x:.8f}" for x in row) for row in cell),
-                positions="\n".join(
-                    f"{symbol} " + " ".join(f"{x:.8f}" for x in place)
-                    for symbol, place in zip(SYMBOLS, places, strict=True)
-                ),
-            )
-        )
-        subprocess.run(["pw.x", "-in", "in"], cwd=folder, check=True, capture_output=True)  # noqa: S607
-        file.write_text((folder / "o" / "x.save" / "paw.txt").read_text())
+        converge(crystal, store / "work", "atomic")
+        file.write_text((store / "work" / PAW).read_text())
     numbers = np.array(file.read_text().split(), dtype=float).reshape(8, -1)
     kinds = tuple(AtomKind(f"PAW_PBE {s} of pw.x", "PBE", channels_of(s)) for s in FILES)
     chosen = tuple(list(FILES).index(symbol) for symbol in SYMBOLS)
@@ -207,6 +275,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=Path("paw_occupancies"))
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--starts", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     stored = DATA / "qe" / "bn_occupancies.json"
@@ -218,8 +287,10 @@ def main() -> None:
     if arguments.write:
         OccupancyLibrary(tuple(runs[:10])).write(stored)
     rows = [*learning(runs), *left_out()]
+    if arguments.starts:
+        rows += starts(runs, arguments.starts, arguments.store)
     for row in rows:
-        print(f"{row['name']}: {row['value']:.2f} % ({row['reference']})")
+        print(f"{row['name']}: {row['value']:.2f} {row['unit']} ({row['reference']})")
     write_results("paw_occupancies", rows)
 
 

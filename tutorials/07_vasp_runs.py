@@ -180,7 +180,8 @@ trainer = TrainMaker(
 
 # %% [markdown]
 # The document of the model has the time of training, the store its size on disk. Both grow with the
-# number of atoms that are learnt from; the time also with how often each is seen.
+# number of atoms that are learnt from; the time also with how often each is seen. On a GPU the same
+# number, times `devices`, is the GPU-hours.
 
 # %%
 hours = model.history[-1]["training_seconds"] / 3600
