@@ -29,6 +29,7 @@ def fireworks_words(placement: Placement) -> dict[str, Any]:
 
     ``_queueadapter`` is read when each job has a batch job of its own (``qlaunch -r``).
     """
+    memory = placement.memory_gb
     hours, minutes = divmod(-(-(placement.wall_time_s or 0) // 60), 60)
     adapter = {
         "queue": placement.queue,
@@ -37,7 +38,7 @@ def fireworks_words(placement: Placement) -> dict[str, Any]:
         "ntasks_per_node": 1,
         "cpus_per_task": placement.cores,
         "gres": f"gpu:{placement.gpus}" if placement.gpus else None,
-        "mem_per_cpu": None if placement.memory_gb is None else f"{placement.memory_gb:g}G",
+        "mem_per_cpu": None if memory is None else f"{round(1024 * memory)}M",  # whole numbers only
         "walltime": f"{hours:02d}:{minutes:02d}:00" if placement.wall_time_s else None,
     }
     words: dict[str, Any] = {

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from pymatgen.core import Molecule
 
+from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.stores.factory import job_store, open_stores
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
-from scdp_flows.submission.engines import submit_flow
+from scdp_flows.submission.engines import states, submit_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jobflow import Flow
+
+    from scdp_flows.resources import Work
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("pyscf")]
 
 _LENGTHS = [0.70, 0.72, 0.74, 0.76, 0.78, 0.80]
 _ON_GPU = {"train", "evaluate"}
+_QUEUE = """
+_fw_name: CommonAdapter
+_fw_q_type: SLURM
+rocket_launch: {rlaunch} singleshot
+"""
 
 
 @pytest.fixture
@@ -79,6 +91,38 @@ def test_two_fireworkers_share_a_pipeline(
     assert {one.state for one in ran} == {"COMPLETED"}
     _check_places({one.name: one.launches[-1].fworker.name for one in ran})
     _check_results(tmp_path)
+
+
+@pytest.mark.requires("fireworks", "slurm")
+def test_fireworks_has_slurm_run_each_job_with_what_it_needs(
+    tmp_path: Path, launchpad: Any, slurm: Any
+) -> None:
+    engine = f"launchpad: {tmp_path}/launchpad.yaml\nengine: fireworks "
+    cluster = Cluster.parse(TEMPLATE.replace("engine: remote ", engine))
+    places: dict[str, Work] = {"cpu": "dft", "gpu": "training"}
+    before = len(slurm.records())
+    for name, work in places.items():
+        job = DoctorMaker(name=f"on {name}", work=work, store_path=str(tmp_path / "store")).make()
+        submit_flow(job, cluster, store=job_store(tmp_path / "outputs"))
+        _launch_in_queue(name, tmp_path, slurm.environment)
+    deadline = time.monotonic() + 300
+    while len(slurm.records()) < before + 2 and time.monotonic() < deadline:
+        time.sleep(0.5)
+    ran = slurm.records()[before:]
+    found = {(one["Name"], one["Partition"], one["ProcCnt"], one["JobState"]) for one in ran}
+    assert found == {("on_cpu", "cpu", "8", "COMPLETED"), ("on_gpu", "gpu", "4", "COMPLETED")}
+    assert {state for _, _, state, _ in states(cluster, 5)} == {"COMPLETED"}
+
+
+def _launch_in_queue(name: str, folder: Path, environment: dict[str, str]) -> None:
+    """Submit the next job of a category by ``qlaunch``."""
+    programs = Path(sys.executable).parent
+    files = f"-l {folder}/launchpad.yaml -w {folder}/{name}.yaml"
+    queue = folder / f"{name}_queue.yaml"
+    queue.write_text(_QUEUE.format(rlaunch=f"{programs}/rlaunch {files}"))
+    (folder / f"{name}.yaml").write_text(f"name: {name}\ncategory: {name}\nquery: '{{}}'\n")
+    command = [str(programs / "qlaunch"), *files.split(), "-q", str(queue), "-r", "singleshot"]
+    subprocess.run(command, cwd=folder, env={**os.environ, **environment}, check=True)
 
 
 @pytest.mark.requires("jobflow_remote")

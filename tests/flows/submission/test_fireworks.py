@@ -20,7 +20,7 @@ def test_fireworks_is_told_category_and_batch_script() -> None:
         "ntasks_per_node": 1,
         "cpus_per_task": 4,
         "gres": "gpu:2",
-        "mem_per_cpu": "2.5G",
+        "mem_per_cpu": "2560M",
         "walltime": "01:31:00",
     }
     assert "_category" not in fireworks_words(Placement())
