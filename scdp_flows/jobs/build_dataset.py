@@ -117,6 +117,11 @@ class BuildDatasetMaker(StepMaker):
         labels = _Labels(self.split.by)
         reference = common_reference(labels.noting(docs, chosen), stores.blobs)
         kind = labels.kind()
+        if kind.electrons == "all" and self.target == "total":
+            raise DatasetError(
+                f"dataset {self.dataset_name!r}: few shells resolve the cores of labels that hold "
+                "all electrons; set target='delta', which leaves the cores to the atoms"
+            )
         basis = fit_basis(self.basis, labels.numbers)
         return DatasetDoc.from_members(
             self._members(labels, test_ids, chosen),

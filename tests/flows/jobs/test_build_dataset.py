@@ -145,6 +145,18 @@ def test_nothing_to_train_on_is_refused(maker: BuildDatasetMaker, labels: list[s
         assert list(stores.datasets.query()) == []
 
 
+def test_all_electrons_are_learned_as_a_difference(
+    maker: BuildDatasetMaker, labels: list[str]
+) -> None:
+    with maker.open_stores() as stores:
+        for density_id in labels:
+            doc = stores.densities.get(density_id)
+            stores.densities.put(doc.updated(kind={**doc.kind, "electrons": "all"}))
+    with pytest.raises(DatasetError, match="set target='delta'"):
+        _build(replace(maker, target="total"), labels)
+    assert _build(maker, labels).target["target"] == "delta"
+
+
 def test_kinds_are_not_mixed(
     maker: BuildDatasetMaker, labels: list[str], gaussian_code: Any, water: Molecule
 ) -> None:
