@@ -23,8 +23,9 @@ from scdp_flows.dft.vasp.earlier_run import EarlierRunSource
 from scdp_flows.dft.vasp.generator import SeededInputGenerator
 from scdp_flows.dft.vasp.policy import why_not
 from scdp_flows.dft.vasp.sources import PredictedSource
+from scdp_flows.jobs.harvester import RunHarvester
 from scdp_flows.jobs.relax import RelaxMaker
-from scdp_flows.powerups import seed, seed_vasp
+from scdp_flows.powerups import harvest_vasp, seed, seed_vasp
 from scdp_flows.predictors.atomic import AtomicPredictor
 
 if TYPE_CHECKING:
@@ -207,3 +208,23 @@ def test_abinit_makers_are_reached_and_changed_by_power_ups_of_atomate2() -> Non
         assert not isinstance(inner, SeededAbinitMaker)
         assert inner.input_set_generator.user_abinit_settings["ecut"] == 7
         assert each.name == inner.name
+
+
+def test_harvesting_reaches_the_same_makers_and_stands_beside_a_seed() -> None:
+    judged = AtomicPredictor(model="some")
+    made: Any = DoubleRelaxMaker()
+    for _ in range(2):
+        made = harvest_vasp(seed_vasp(made, SOURCE), judged, tags=["mine"], time_limit_s=30.0)
+    late: Any = harvest_vasp(LateMaker().make()).maker
+    for maker in (made.relax_maker1, made.relax_maker2):
+        kinds = [type(each) for each in maker.run_vasp_kwargs["validators"]]
+        assert kinds.count(RunHarvester) == kinds.count(SeedAuditor) == 1
+    harvester = made.relax_maker1.run_vasp_kwargs["validators"][-1]
+    assert (harvester.predictors, harvester.tags, harvester.time_limit_s) == (
+        [judged],
+        ["mine"],
+        30,
+    )
+    validators = late.makers["static"].run_vasp_kwargs["validators"]
+    assert any(isinstance(each, RunHarvester) for each in validators)
+    assert not isinstance(late.makers["static"].input_set_generator, SeededInputGenerator)
