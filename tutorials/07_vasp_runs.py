@@ -102,7 +102,7 @@ for seed in range(3 if SMALL else 8):
 for seed in range(20, 21 if SMALL else 23):
     run(small(RelaxMaker()).make(silicon(seed)))
 Path("runs/real").mkdir()
-shutil.copy(TESTS / "data" / "vasp" / "Si_static_OUTCAR.gz", "runs/real/OUTCAR.gz")
+_ = shutil.copy(TESTS / "data" / "vasp" / "Si_static_OUTCAR.gz", "runs/real/OUTCAR.gz")
 
 # %% [markdown]
 # ## What is there, and what is missing
