@@ -105,7 +105,7 @@ def work_local(folder: Path) -> None:
     from jobflow import run_locally
 
     run_locally(
-        read_flow(folder), store=job_store(folder / "outputs"), ensure_success=True, log=False
+        read_flow(folder), store=job_store(folder / "outputs"), ensure_success=True
     )
 
 
