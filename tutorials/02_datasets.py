@@ -5,7 +5,7 @@
 # twice, what is held out. In this tutorial densities from two sources — files of VASP, and labels
 # that we compute — become a dataset that can be described, cited and carried elsewhere.
 #
-# survey → ingest → label → query → duplicates → split → dataset → statistics → archive
+# survey → ingest → fit → label → query → duplicates → split → dataset → statistics → archive
 #
 # With `SCDP_TUTORIAL_SMALL=1` the same cells run with fewer molecules.
 
@@ -102,6 +102,19 @@ print(f"{taken.n_items} files, {len(taken.density_ids)} density, {len(taken.fail
 with open_stores(STORE) as stores:
     for offer in list_offers(stores):
         print(f"{offer.status}: {Path(offer.source).name}", *offer.reasons, sep="\n    ")
+
+# %% [markdown]
+# A model predicts coefficients of Gaussian shells, so a density that came from a file gets a fit
+# before it can be trained on: spherical atoms first, fitted to all densities of its kind, then the
+# difference to them. On the command line: `scdp dataset fit --select tags=iron --set basis=...`.
+
+# %%
+from scdp_flows.jobs.fit_grids import FitGridsMaker
+
+fits = run(FitGridsMaker(basis="etb-2.0-max20", store_path=STORE).make({"tags": "iron"}))
+with open_stores(STORE) as stores:
+    for doc in stores.densities.query({"tags": "iron"}):
+        print(f"{doc.formula}: {doc.fit.n_functions} functions, {doc.fit.nmae_percent:.1f} % off")
 
 # %% [markdown]
 # ## Densities that we compute
