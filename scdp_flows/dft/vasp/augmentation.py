@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,9 +73,9 @@ class OccupancyLibrary:
 
     @property
     def kinds(self) -> list[AtomKind]:
-        """The kinds of atoms, each once, by title and functional."""
-        found = {kind for run in self.runs for kind in run.kinds}
-        return sorted(found, key=lambda kind: (kind.title, kind.functional, str(kind)))
+        """The kinds of atoms, each once; those with most atoms come first and are chosen first."""
+        found = Counter(run.kinds[index] for run in self.runs for index in run.kind_of_atom)
+        return sorted(found, key=lambda kind: (-found[kind], str(kind)))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> OccupancyLibrary:

@@ -82,6 +82,24 @@ def test_what_does_not_fit_is_refused(
         library.records(read_folder(write_inputs(silicon)))
 
 
+def test_of_two_kinds_that_fit_the_more_common_one_serves(
+    finished: Path, write_inputs: Callable[..., Path], silicon: Structure
+) -> None:
+    run = harvest(finished)
+    # One folder still had its POTCAR, the others had none.
+    known = replace(
+        run,
+        kinds=(replace(run.kinds[0], potcar_hash="sha256:0"),),
+        values=((0.5,) + (0.0,) * 32,) * 2,
+    )
+    for library, first in (
+        (OccupancyLibrary((run, replace(run, formula="Si2"), known)), run.values[0][0]),
+        (OccupancyLibrary((run, known, replace(known, formula="Si2"))), 0.5),
+    ):
+        found = library.records(read_folder(write_inputs(silicon, name=f"run {first}")))
+        assert found.records[0][0] == pytest.approx(first)
+
+
 def test_components_that_were_not_written_are_not_given(
     finished: Path, write_inputs: Callable[..., Path], silicon: Structure
 ) -> None:
