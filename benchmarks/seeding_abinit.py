@@ -35,6 +35,7 @@ from scdp_flows.jobs.samples import load_fit
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.predictors.scdp import ScdpPredictor
+from scdp_flows.reports.style import INK, decorate, new_figure, to_png
 from scdp_flows.stores.factory import job_store, open_stores
 
 if TYPE_CHECKING:
@@ -194,6 +195,27 @@ def report(title: str, rows: list[dict[str, ScfStart]]) -> list[Any]:
     return results
 
 
+def draw(results: list[Any]) -> None:
+    """Draw what starts save with density mixing, by crystal."""
+    rows = {row["name"]: row for row in results}
+    names = [name for name in TITLES if name != "default"]
+    crystals = [c for c in ("Si", "SiC", "Al", "Si8") if f"{c}, density mixing: fit: CPU" in rows]
+    with new_figure(9.0, 3.4) as figure:
+        for axes, quantity in zip(
+            figure.subplots(1, 3, sharey=True), ("steps", "H psi", "CPU"), strict=True
+        ):
+            for shift, name in enumerate(n for n in names if n != "predicted"):
+                found = [rows[f"{c}, density mixing: {name}: {quantity}"] for c in crystals]
+                saved = [100 * (1 - row["value"] / row["reference"]) for row in found]
+                places = [0.8 * i + 0.2 * shift for i in range(len(crystals))]
+                axes.bar(places, saved, 0.19, label=TITLES[name], color=f"C{shift}")
+            axes.axhline(0.0, color=INK, lw=1)
+            axes.set_xticks([0.8 * i + 0.2 for i in range(len(crystals))], crystals)
+            decorate(axes, quantity, y="saved / %" if quantity == "steps" else "", grid="y")
+        figure.axes[0].legend(frameon=False, fontsize=8)
+    (Path(__file__).parent / "results" / f"{NAME}.png").write_bytes(to_png(figure, dpi=110))
+
+
 def main() -> None:
     """Run all comparisons and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -230,6 +252,7 @@ def main() -> None:
             rows = [predicted_starts(pipeline, code, cell, predictor) for cell in cells[N_TRAIN:]]
             results += report("Si, unseen cells", rows)
             write_results(NAME, results)
+            draw(results)
 
 
 if __name__ == "__main__":
