@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShellSums"]
 
-_TABLE_SIZE = 8192
+_TABLE_SIZE = 2**17
 
 
 class _Group(NamedTuple):
@@ -131,21 +131,19 @@ def _solid_harmonics(auxmol: Any, groups: list[_Group]) -> Any:
 
 
 def _boys(l: int, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return F_l(x) = integral of t^2l exp(-x t^2) over t from 0 to 1, within 1e-6."""
-    values, steps = _boys_table(l)
-    places = x / (1 + x) * np.float32(_TABLE_SIZE)
-    below = places.astype(np.int32)
-    return np.asarray(values[below] + (places - below) * steps[below])
+    """Return F_l(x) = integral of t^2l exp(-x t^2) over t from 0 to 1, within 4e-6."""
+    # The nearest value of a fine table: to interpolate a coarse one takes twice as long.
+    places = x * (np.float32(_TABLE_SIZE) / (1 + x)) + np.float32(0.5)
+    return np.asarray(_boys_table(l).take(places.astype(np.int32)))
 
 
 @lru_cache(maxsize=16)
-def _boys_table(l: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return F_l at even steps of x / (1 + x), and the differences to the next value."""
+def _boys_table(l: int) -> NDArray[np.float32]:
+    """Return F_l at even steps of x / (1 + x), from 0 to 1."""
     from scipy.special import gamma, gammainc
 
     half = l + 0.5
     s = np.arange(1, _TABLE_SIZE) / _TABLE_SIZE
     x = s / (1.0 - s)
     inner = gammainc(half, x) * gamma(half) / (2 * x**half)
-    values = np.concatenate([[1.0 / (2 * l + 1)], inner, [0.0, 0.0]])
-    return values[:-1].astype(np.float32), np.diff(values).astype(np.float32)
+    return np.concatenate([[1.0 / (2 * l + 1)], inner, [0.0]]).astype(np.float32)
