@@ -24,6 +24,7 @@ from scdp_flows.jobs.report import ReportMaker
 from scdp_flows.jobs.seed import SeedMaker
 from scdp_flows.jobs.splits import SplitRule
 from scdp_flows.jobs.train import TrainMaker
+from scdp_flows.predictors.scdp import ScdpPredictor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ def whole_way(folder: Path, *, by_settings: bool = False) -> Flow:
     pipeline = maker.make(chosen[:4], test_structures=chosen[4:])
     ingest = IngestMaker(store_path=store, kind=_KIND, n_processes=1).make([_helium(folder)])
     predict = PredictFlowMaker(predict_maker=PredictMaker(), store_path=store).make(
-        chosen[:2], predictor=maker.train_maker.trained(pipeline.output["model_id"])
+        chosen[:2], predictor=ScdpPredictor(pipeline.output["model_id"], store_path=store)
     )
     return Flow([pipeline, ingest, predict], name="whole way")
 
