@@ -231,8 +231,8 @@ def test_finished_runs_are_taken_and_judge_a_model(runs: Path, silicon: Structur
         assert harvest_records(stores).get(doc.harvest_id) == doc
 
 
-@job  # type: ignore[misc]
-def _later(maker: StaticMaker, structure: Structure) -> Response[Any]:
+@job
+def _later(maker: Any, structure: Structure) -> Response[Any]:
     """Make the calculation only when this job runs."""
     return Response(replace=maker.make(structure))
 
