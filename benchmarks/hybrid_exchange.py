@@ -73,7 +73,8 @@ class Counts:
 
     @staticmethod
     def _next(mf: Any, focks: Any, dm: Any) -> Any:
-        return checked_start(mf.mol, mf, fock_with_exchange(mf, focks, dm))
+        fock = fock_with_exchange(mf, focks, dm)
+        return dm if fock is None else checked_start(mf.mol, mf, fock)
 
 
 def main() -> None:
