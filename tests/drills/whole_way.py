@@ -101,7 +101,8 @@ def whole_way(folder: Path, *, by_settings: bool = False) -> Flow:
 
 def _helium(folder: Path) -> str:
     """Write a density that can be ingested, and return its file."""
-    values = np.full((12, 12, 12), 2 / 27.0)
+    values = 1 + 0.1 * np.random.default_rng(0).random((12, 12, 12))
+    values *= 2 / (values.mean() * 27)
     density = ChargeDensity(
         values, 3 * np.eye(3), np.zeros(3), np.array([2]), np.zeros((1, 3)), (True, True, True)
     )

@@ -78,10 +78,10 @@ def install(drill: Drill) -> None:
     from scdp_flows.dft.pyscf.jobs import PyscfCode
     from scdp_flows.stores.documents import DocumentStore
 
-    plain_put, plain_run = DocumentStore.put, Job.run
+    plain_put, plain_run = DocumentStore.put_many, Job.run
 
-    def put(self: Any, doc: Any) -> Any:
-        stored = plain_put(self, doc)
+    def put_many(self: Any, docs: Any) -> Any:
+        stored = plain_put(self, docs)
         if CURRENT_JOB.job is not None:
             drill.reach(CURRENT_JOB.job.name, "stored")
         return stored
@@ -103,7 +103,7 @@ def install(drill: Drill) -> None:
         return many
 
     replaced: list[tuple[Any, str, Any]] = [
-        (DocumentStore, "put", put),
+        (DocumentStore, "put_many", put_many),
         (Job, "run", run),
         *((PyscfCode, name, counted(name)) for name in ("label_many", "compare_starts_many")),
     ]
