@@ -64,6 +64,7 @@ def test_every_maker_can_be_killed(
     with open_stores(tmp_path / "store") as stores:
         assert stores.densities.count() == whole_way.N_LABELS + 1
         assert stores.reports.seeds.count() == whole_way.N_SEEDS
-        assert stores.reports.predictions.count() == 2
+        # Those of the flow, and those of two predictors that are evaluated.
+        assert stores.reports.predictions.count() == 2 + 2 * whole_way.N_SEEDS
         assert len(list(stores.models.query())) == 1
         assert not check_stores(stores).problems
