@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShellSums"]
 
-_TABLE_SIZE = 2**17
+_TABLE_SIZE = 2**19
 
 
 class _Group(NamedTuple):
@@ -131,7 +131,7 @@ def _solid_harmonics(auxmol: Any, groups: list[_Group]) -> Any:
 
 
 def _boys(l: int, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return F_l(x) = integral of t^2l exp(-x t^2) over t from 0 to 1, within 4e-6."""
+    """Return F_l(x) = integral of t^2l exp(-x t^2) over t from 0 to 1, within 1e-6."""
     # The nearest value of a fine table: to interpolate a coarse one takes twice as long.
     places = x * (np.float32(_TABLE_SIZE) / (1 + x)) + np.float32(0.5)
     return np.asarray(_boys_table(l).take(places.astype(np.int32)))
