@@ -277,7 +277,9 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
     try:
         custodian.run()
     except CustodianError as error:
-        raise _failure(folder, _reason(error, process)) from error
+        # While this job waited for the folder, another may have made the model and left.
+        if not (folder / MODEL_FILE).is_file():
+            raise _failure(folder, _reason(error, process)) from error
     finally:
         process.close()
     if (folder / MODEL_FILE).is_file():
