@@ -104,9 +104,7 @@ def work_local(folder: Path) -> None:
     """Run the flow once."""
     from jobflow import run_locally
 
-    run_locally(
-        read_flow(folder), store=job_store(folder / "outputs"), ensure_success=True
-    )
+    run_locally(read_flow(folder), store=job_store(folder / "outputs"), ensure_success=True)
 
 
 # --------------------------------------------------------------------------------------- FireWorks

@@ -6,7 +6,6 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from scdp_flows.errors import BlobError, StoreError
-from scdp_flows.stores import outages
 from scdp_flows.stores.outages import outlast
 
 
@@ -27,7 +26,7 @@ class _Away:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give the pauses that are made, without making them."""
     made: list[float] = []
-    monkeypatch.setattr(outages.time, "sleep", made.append)
+    monkeypatch.setattr("scdp_flows.stores.outages.time.sleep", made.append)
     return made
 
 
