@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +14,7 @@ from scdp_flows.jobs.predict import PredictMaker
 from scdp_flows.predictors.ensemble import EnsemblePredictor
 from scdp_flows.predictors.scdp import DEFAULT_MODEL, ScdpPredictor
 from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput
+from scdp_flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from scdp_flows.predictors.base import Predictor
@@ -65,8 +65,8 @@ def predict(
         spacing=spacing,
     )
     if store is None:
-        with TemporaryDirectory(prefix="scdp-") as folder:
-            found = _run(maker, named, Path(folder))
+        with scratch_folder("scdp-predict-") as folder:
+            found = _run(maker, named, folder)
     else:
         found = _run(maker, named, store)
     show_table("predictions", _COLUMNS, [_row(row) for row in found.rows])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from monty.json import jsanitize
 from rich.console import Console
 
 from scdp_flows.cli.options import StoreOption, as_path
@@ -40,10 +41,28 @@ def submit(
     described = _cluster(cluster, engine)
     work = read_flow(flow)
     if described.engine == "local":
-        run_here(work, store)
+        _show_output(work.name, run_here(work, store))
         return
     numbers = submit_flow(work, described, store=None if store is None else job_store(store))
     Console().print(f"submitted {len(numbers)} jobs to {described.engine}: {', '.join(numbers)}")
+
+
+def _show_output(name: str, output: Any) -> None:
+    """Show what can be read at a glance; the rest is in the stores."""
+    found = jsanitize(output, strict=True)
+    fields = found.items() if isinstance(found, dict) else [("output", found)]
+    rows = [
+        (field, _at_a_glance(value))
+        for field, value in fields
+        if value is not None and not field.startswith("@")
+    ]
+    show_table(f"{name}: done", ("field of the output", "value"), rows)
+
+
+def _at_a_glance(value: object) -> object:
+    if isinstance(value, list) and len(value) == 1:
+        return _at_a_glance(value[0])
+    return f"{len(value)} items" if isinstance(value, list | dict) else value
 
 
 def status(

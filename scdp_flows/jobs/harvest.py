@@ -13,7 +13,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from monty.json import MontyDecoder, MSONable
@@ -29,6 +28,7 @@ from scdp_flows.jobs.ingest_sources import offers_of
 from scdp_flows.schemas.identity import content_hash
 from scdp_flows.schemas.leaderboard import LeaderboardDoc, LeaderboardRow
 from scdp_flows.schemas.vasp_harvest import VaspHarvestDoc
+from scdp_flows.scratch import scratch_folder
 from scdp_flows.stores.documents import DocumentStore
 from scdp_flows.stores.factory import open_stores
 
@@ -104,8 +104,8 @@ class HarvestRequest(MSONable):
         tags = [TAG, *self.tags, *([f"job:{uuid}"] if uuid else [])]
         maker = IngestMaker(store_path=self.store_path, n_processes=1)
         try:
-            with TemporaryDirectory(prefix="scdp-harvest-") as scratch:
-                output = maker.take(offers_of(path, Path(scratch)), tags, 1)
+            with scratch_folder("scdp-harvest-") as scratch:
+                output = maker.take(offers_of(path, scratch), tags, 1)
         except ScdpFlowsError as error:
             return {"status": "left", "density_id": None, "reason": str(error)}
         return {

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.errors import ModelError
 from scdp_flows.kind import DensityKind
 from scdp_flows.schemas.identity import symbols
 from scdp_flows.schemas.training import ModelDoc
+from scdp_flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from scdp_flows.stores.factory import Stores
 
@@ -77,8 +77,8 @@ def import_published(
     density_kind = DensityKind.from_dict({**PUBLISHED_KIND, **(kind or {})})
     try:
         checkpoint = import_run(folder, kind=density_kind.as_dict(), use_ema=use_ema)
-        with tempfile.TemporaryDirectory() as scratch:
-            path = save_checkpoint(Path(scratch) / "model.safetensors", checkpoint)
+        with scratch_folder("scdp-import-") as scratch:
+            path = save_checkpoint(scratch / "model.safetensors", checkpoint)
             doc = ModelDoc.from_checkpoint(
                 path,
                 name=name,

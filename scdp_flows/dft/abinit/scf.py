@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from scdp_flows.dft.abinit.files import RunFiles, waves_of
 from scdp_flows.dft.abinit.input_text import input_text
 from scdp_flows.dft.abinit.output import AbinitOutput, parse_output
-from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
+from scdp_flows.dft.plane_waves.program import SCRATCH_PREFIX, execute, require_program
 from scdp_flows.dft.plane_waves.run import ProgramRun
+from scdp_flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from scdp_flows.density import ChargeDensity
@@ -80,7 +81,7 @@ def run_scf(
         If the program is not installed.
     """
     words = require_program(settings, "abinit")
-    with scratch() as folder:
+    with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
         if seed is not None:
             files.write_seed(crystal, settings, seed)

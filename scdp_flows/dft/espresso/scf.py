@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from scdp_flows.dft.espresso.files import RunFiles
 from scdp_flows.dft.espresso.input_text import input_text
 from scdp_flows.dft.espresso.output import PwOutput, parse_output
-from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
+from scdp_flows.dft.plane_waves.program import SCRATCH_PREFIX, execute, require_program
 from scdp_flows.dft.plane_waves.run import ProgramRun
 from scdp_flows.dft.plane_waves.seed import Effort
+from scdp_flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from scdp_flows.density import ChargeDensity
@@ -87,7 +88,7 @@ def run_cycles(
         from_file=seed is not None,
         cycles=cycles,
     )
-    with scratch() as folder:
+    with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
         if seed is not None:
             files.write_seed(seed)
@@ -129,7 +130,7 @@ def run_scf(
     """
     words = require_program(settings, _PACKAGE)
     text = input_text(crystal, settings, from_file=seed is not None, diago_thr_init=diago_thr_init)
-    with scratch() as folder:
+    with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
         if seed is not None:
             files.write_seed(seed)

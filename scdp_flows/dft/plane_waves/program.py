@@ -6,23 +6,23 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scdp_flows.errors import CalculationError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
 
-__all__ = ["Execution", "ScfRun", "check_converged", "execute", "require_program", "scratch"]
+__all__ = ["SCRATCH_PREFIX", "Execution", "ScfRun", "check_converged", "execute", "require_program"]
+
+SCRATCH_PREFIX = "scdp-pw-"
+"""Beginning of the names of the folders in which programs run."""
 
 OUTPUT, ERRORS = "scdp.out", "scdp.err"
 _TAIL = 400
@@ -105,13 +105,6 @@ def require_program(settings: PlaneWaveSettings, package: str) -> list[str]:
             f"apt-get install {package}"
         )
     return words
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Give an empty folder that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="scdp-pw-") as name:
-        yield Path(name)
 
 
 def execute(words: list[str], folder: Path) -> Execution:

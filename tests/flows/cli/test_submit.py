@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,8 @@ def test_without_a_cluster_a_flow_runs_here(
     done = scdp("submit", str(flow_file), "--store", str(tmp_path / "store"))
     assert done.exit_code == 0
     assert (tmp_path / "store" / "jobs.sqlite").is_file()
+    assert "doctor: done" in done.stdout
+    assert re.search(r"host .* \S+", done.stdout)
 
 
 def test_this_machine_is_examined(scdp: Callable[..., Any], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scdp_flows.dft.plane_waves.program import execute, require_program, scratch
+from scdp_flows.dft.plane_waves.program import execute, require_program
 from scdp_flows.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -29,9 +29,3 @@ def test_processor_time_is_that_of_the_program(tmp_path: Path) -> None:
     assert busy.text == "done\n"
     assert busy.cpu_s > 3 * idle.cpu_s
     assert idle.wall_s > 0.2 > idle.cpu_s
-
-
-def test_scratch_is_gone_afterwards() -> None:
-    with scratch() as folder:
-        (folder / "file").touch()
-    assert not folder.exists()
