@@ -1,7 +1,9 @@
 """Run a flow on two workers of jobflow-remote, and print what became of its jobs as JSON.
 
 ``python tests/remote_drill.py FLOW.json PORT [slurm]`` uses the MongoDB server at that port, and
-the X
+the folder of ``FLOW.json`` for the project, the workers and their files. A ``cluster.yaml`` beside
+it takes the place of the template. With ``slurm`` the workers submit to the cluster that
+``SLURM_CONF`` names.
 """
 
 from __future__ import annotations
