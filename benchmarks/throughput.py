@@ -6,12 +6,14 @@ bookkeeping. Up to 1000 structures it is told apart into what our jobs do (ident
 coefficients, documents) and what the engine does (inputs, outputs, references). Times are processor
 times, so that other programs matter little; waiting for the disk is not in them and stands beside
 them as elapsed time. FireWorks runs on the stand-in server of the tests, whose own time is not
-counted. The network of the shipped model is timed on the same molecules for comparison.
+counted. jobflow-remote starts processes of its own, a runner and one per job, so only elapsed time
+is taken. The network of the shipped model is timed on the same molecules for comparison.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jobflow import run_locally
+from monty.json import MontyEncoder
 from pymatgen.core import Molecule
 from results_file import make_row, write_results
 
@@ -44,6 +47,7 @@ _SIZES = (10, 100, 1000, 10_000)
 _QUICK_SIZES = (10, 100, 300)
 _MOST_TOLD_APART = 1000
 _WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]])
+_TESTS = Path(__file__).parents[1] / "tests"
 _FIGURE = Path(__file__).parent / "results" / "throughput.png"
 
 
@@ -106,12 +110,25 @@ def run_fireworks(pad: Any, folder: Path, predictor: Predictor, chosen: list[Mol
     rapidfire(pad, FWorker(), nlaunches=0, sleep_time=0, strm_lvl="ERROR")
 
 
+def run_remote(port: int, folder: Path, predictor: Predictor, chosen: list[Molecule]) -> None:
+    """Build the flow, and run it by jobflow-remote's runner and workers, started for it."""
+    folder.mkdir()
+    file = folder / "flow.json"
+    flow = flow_of(folder / "store", predictor, chosen)
+    file.write_text(json.dumps(flow, cls=MontyEncoder))
+    command = [sys.executable, str(_TESTS / "remote_drill.py"), str(file), str(port)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    rows = json.loads(done.stdout.splitlines()[-1])
+    if {state for _, _, state, _ in rows} != {"COMPLETED"}:
+        raise SystemExit(f"jobs did not end: {rows}")
+
+
 @contextmanager
 def launchpad() -> Iterator[Any]:
     """Give an empty LaunchPad on the stand-in server."""
     from fireworks import LaunchPad
 
-    script = Path(__file__).parents[1] / "tests" / "mongo_server.py"
+    script = _TESTS / "mongo_server.py"
     with subprocess.Popen(  # noqa: S603
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
@@ -124,7 +141,7 @@ def launchpad() -> Iterator[Any]:
             server.stdin.close()
 
 
-def measure(count: int, pad: Any | None) -> dict[str, Cost]:
+def measure(count: int, pad: Any | None, *, remote: bool = False) -> dict[str, Cost]:
     """Return the costs of one size, taken one after the other."""
     chosen = molecules(count)
     predictor = AtomicPredictor(model=DEFAULT_MODEL)
@@ -140,6 +157,9 @@ def measure(count: int, pad: Any | None) -> dict[str, Cost]:
                 count, lambda: run_fireworks(pad, place / "fw", predictor, chosen)
             )
             os.chdir("/")
+        if pad is not None and remote:
+            there = place / "remote"
+            found["remote"] = cost(count, lambda: run_remote(pad.port, there, predictor, chosen))
         with open_stores(place / "local") as stores:
             if stores.reports.predictions.count() != count:
                 raise SystemExit(f"of {count} structures, some are missing in the store")
@@ -161,8 +181,13 @@ def rows_of(costs: dict[int, dict[str, Cost]], network: Cost) -> list[Row]:
             for name in ("jobs", "local", "fireworks")
             if name in found
         ]
-        elapsed = found["local"].elapsed
-        rows.append(make_row(f"elapsed, local, {count} structures", elapsed, "ms per structure"))
+        rows += [
+            make_row(
+                f"elapsed, {name}, {count} structures", found[name].elapsed, "ms per structure"
+            )
+            for name in ("local", "remote")
+            if name in found
+        ]
     sizes = sorted(costs)
     large = [size for size in sizes if size >= 100]
     first, last = (
@@ -206,7 +231,8 @@ def main() -> None:
     with launchpad() as pad:
         measure(3, pad)  # what is loaded once
         for size in sizes:
-            costs[size] = measure(size, pad if size <= _MOST_TOLD_APART else None)
+            few = size <= _MOST_TOLD_APART
+            costs[size] = measure(size, pad if few else None, remote=not given.quick)
             told = ", ".join(f"{k} {c.cpu:.2f} ({c.elapsed:.1f})" for k, c in costs[size].items())
             print(f"{size}: {told} ms CPU (elapsed) per structure", flush=True)
     rows = rows_of(costs, network)
