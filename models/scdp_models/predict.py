@@ -349,7 +349,7 @@ def _per_structure(of_node: torch.Tensor, batch: AtomGraph) -> list[int]:
 def load(
     path: str | Path, dtype: str = "float32", *, device: str = "cpu", compiled: bool = False
 ) -> Model:
-    """Load a checkpoint; the last few are kept per process.
+    """Load a checkpoint; the last ones are kept per process.
 
     Parameters
     ----------
@@ -372,7 +372,8 @@ def load(
     return _load(str(source.resolve()), version, dtype, device=device, compiled=compiled)
 
 
-@lru_cache(maxsize=4)
+# An ensemble of four on eight GPUs.
+@lru_cache(maxsize=32)
 def _load(
     path: str,
     version: tuple[int, int],  # noqa: ARG001 - a key of the cache

@@ -15,11 +15,12 @@ from scdp_flows.io.structures import as_arrays
 from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.base import Predicted, check_predictable, electronic_state
 from scdp_flows.predictors.checkpoints import find_checkpoint, load_model
+from scdp_flows.predictors.lanes import share
 from scdp_flows.schemas.identity import symbols
 from scdp_flows.schemas.training import file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from jobflow import OutputReference
 
@@ -59,8 +60,9 @@ class ScdpPredictor(MSONable):
     """MiB that a pass through the network may need beside its weights; larger structures are
     refused. None: as much as is quickest, and single structures however large."""
     device: str = "auto"
-    """``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU where torch finds one, and the CPU when that one
-    fails, as it does when its memory runs out."""
+    """``"cpu"``, one or several GPUs such as ``"cuda:1"`` or ``"cuda:0,cuda:2"``, or ``"auto"``:
+    all GPUs that torch finds, and the CPU for one that fails, as it does when its memory runs out.
+    Several share the batches."""
     name: str = "scdp"
     """Name in documents and tables."""
 
@@ -91,14 +93,35 @@ class ScdpPredictor(MSONable):
     def predict_many(self, structures: Iterable[AtomicStructure]) -> Iterator[Predicted]:
         """Yield the predicted total density of each structure, in order.
 
-        Only one batch of structures is taken and held at a time.
+        Only one batch of structures per device is taken and held at a time.
         """
-        device = self._device()
-        model = self._load(device)
+        lanes = [self._lane(device) for device in self._devices()]
         remaining = iter(structures)
-        while batch := list(islice(remaining, max(1, self.batch_size))):
+        batches = iter(lambda: list(islice(remaining, max(1, self.batch_size))), [])
+        for found in share(lanes, batches):
+            yield from found
+
+    def _devices(self) -> list[str]:
+        if self.device != "auto":
+            return self.device.split(",")
+        import torch
+
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [f"cuda:{number}" for number in range(count)] or ["cpu"]
+
+    def _load(self, device: str | None = None) -> Model:
+        chosen = device or self._devices()[0]
+        return load_model(self.model, self.store_path, self.dtype, chosen)
+
+    def _lane(self, device: str) -> Callable[[list[AtomicStructure]], list[Predicted]]:
+        """Return what predicts batches on one device, and on the CPU if that fails and may."""
+        model: Model | None = None
+
+        def predict(batch: list[AtomicStructure]) -> list[Predicted]:
+            nonlocal device, model
+            model = model or self._load(device)
             try:
-                found = self._predict_batch(model, batch)
+                return self._predict_batch(model, batch)
             except RuntimeError as error:  # of torch; ours are no RuntimeErrors
                 if device == "cpu" or self.device != "auto":
                     raise
@@ -107,18 +130,9 @@ class ScdpPredictor(MSONable):
                 )
                 device = "cpu"
                 model = self._load(device)
-                found = self._predict_batch(model, batch)
-            yield from found
+                return self._predict_batch(model, batch)
 
-    def _device(self) -> str:
-        if self.device != "auto":
-            return self.device
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
-    def _load(self, device: str | None = None) -> Model:
-        return load_model(self.model, self.store_path, self.dtype, device or self._device())
+        return predict
 
     def _predict_batch(self, model: Model, batch: list[AtomicStructure]) -> list[Predicted]:
         from scdp_models.errors import ScdpModelsError

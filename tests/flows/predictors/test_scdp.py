@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,27 @@ def test_batches_do_not_change_the_prediction(tiny_checkpoint: Path, water: Mole
     for a, b in zip(small, large, strict=True):
         np.testing.assert_allclose(a.density.coefficients, b.density.coefficients, atol=1e-5)
         assert abs(a.excess_electrons - b.excess_electrons) < 1e-4
+
+
+def test_several_devices_share_the_batches_and_keep_their_order(
+    tiny_checkpoint: Path, water: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [water.copy() for _ in range(7)]
+    for shift, frame in enumerate(frames):
+        frame.translate_sites(vector=[0.1 * shift, 0, 0])
+    alone = list(ScdpPredictor(str(tiny_checkpoint), device="cpu").predict_many(frames))
+    threads: set[int] = set()
+    real = predict.Model.predict_batch
+
+    def noted(*given: Any, **options: Any) -> Any:
+        threads.add(threading.get_ident())
+        return real(*given, **options)
+
+    monkeypatch.setattr(predict.Model, "predict_batch", noted)
+    several = ScdpPredictor(str(tiny_checkpoint), device="cpu,cpu,cpu", batch_size=2)
+    for a, b in zip(alone, several.predict_many(iter(frames)), strict=True):
+        np.testing.assert_allclose(a.density.coefficients, b.density.coefficients, atol=1e-5)
+    assert len(threads) == 3
 
 
 def test_structures_that_need_too_much_memory_are_refused(
@@ -110,9 +132,10 @@ def test_a_gpu_is_used_where_there_is_one_and_the_cpu_when_it_fails(
     real = predict.load
     monkeypatch.setattr(predict, "load", load)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     found = ScdpPredictor(str(tiny_checkpoint)).predict(water)
     np.testing.assert_array_equal(found.coefficients, expected.coefficients)
-    assert wanted == ["cuda", "cpu"]
+    assert wanted == ["cuda:0", "cpu"]
     assert "goes on on the CPU" in caplog.text
     with pytest.raises(torch.OutOfMemoryError):
         ScdpPredictor(str(tiny_checkpoint), device="cuda").predict(water)
