@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Union
 
 from monty.json import MSONable
 
+from scdp_flows.errors import SettingsError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from scdp_flows.density import ChargeDensity
     from scdp_flows.errors import ScdpFlowsError
@@ -211,66 +213,23 @@ class DftCode(MSONable, ABC):
         """Return the spherical atoms of this kind for some atomic numbers."""
 
     @abstractmethod
-    def label_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        fit_basis: BasisSet | None = None,
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[Label]]:
-        """Label structures in parallel, yielding each as soon as it is done, in any order.
+    def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
+        """Label one structure.
 
         Parameters
         ----------
-        structures
+        structure
             What to compute.
         fit_basis
             Basis of the fit; None leaves the fit out.
-        n_processes
-            How many at a time; all cores when None.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot be computed.
+        CalculationError
+            If it does not converge.
         """
-
-    @abstractmethod
-    def compare_starts_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        """Compare starts for structures in parallel, yielding each as soon as it is done.
-
-        Parameters
-        ----------
-        structures
-            What to compute.
-        densities
-            For each structure, name → starting density.
-        n_processes
-            How many at a time; all cores when None.
-        """
-
-    def seeded_only_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        """Converge structures from the given densities and nothing else, as in daily work.
-
-        Codes that cannot leave out what they compare with run it all the same.
-
-        Parameters
-        ----------
-        structures
-            What to compute.
-        densities
-            For each structure, name → starting density.
-        n_processes
-            How many at a time; all cores when None.
-        """
-        yield from self.compare_starts_many(structures, densities, n_processes=n_processes)
 
     @abstractmethod
     def seeded_comparison(
@@ -292,3 +251,96 @@ class DftCode(MSONable, ABC):
         CalculationError
             If it does not converge from the code's own guess.
         """
+
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a structure from the given densities and nothing else, as in daily work.
+
+        Codes that cannot leave out what they compare with run it all the same.
+
+        Parameters
+        ----------
+        structure, densities
+            As in :meth:`seeded_comparison`.
+        """
+        return self.seeded_comparison(structure, densities)
+
+    @abstractmethod
+    def _run_many(
+        self,
+        function: Callable[..., T],
+        arguments: Sequence[tuple[Any, ...]],
+        *,
+        n_processes: int | None,
+    ) -> Iterator[Outcome[T]]:
+        """Call a method for many structures at a time, as the code is best run."""
+
+    def label_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        fit_basis: BasisSet | None = None,
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[Label]]:
+        """Label structures in parallel, yielding each as soon as it is done, in any order.
+
+        Parameters
+        ----------
+        structures
+            What to compute.
+        fit_basis
+            Basis of the fit; None leaves the fit out.
+        n_processes
+            How many at a time; all cores when None.
+        """
+        tasks = [(structure, fit_basis) for structure in structures]
+        yield from self._run_many(self.label, tasks, n_processes=n_processes)
+
+    def compare_starts_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, StartDensity]],
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        """Compare starts for structures in parallel, yielding each as soon as it is done.
+
+        Parameters
+        ----------
+        structures
+            What to compute.
+        densities
+            For each structure, name → starting density.
+        n_processes
+            How many at a time; all cores when None.
+
+        Raises
+        ------
+        SettingsError
+            If there are not as many mappings as structures.
+        """
+        tasks = _pairs(structures, densities)
+        yield from self._run_many(self.seeded_comparison, tasks, n_processes=n_processes)
+
+    def seeded_only_many(
+        self,
+        structures: Sequence[AtomicStructure],
+        densities: Sequence[Mapping[str, StartDensity]],
+        *,
+        n_processes: int | None = None,
+    ) -> Iterator[Outcome[list[ScfStart]]]:
+        """Converge structures by :meth:`seeded_only`; otherwise as :meth:`compare_starts_many`."""
+        tasks = _pairs(structures, densities)
+        yield from self._run_many(self.seeded_only, tasks, n_processes=n_processes)
+
+
+def _pairs(
+    structures: Sequence[AtomicStructure], densities: Sequence[Mapping[str, StartDensity]]
+) -> list[tuple[AtomicStructure, dict[str, StartDensity]]]:
+    if len(structures) != len(densities):
+        raise SettingsError(
+            f"{len(structures)} structures but {len(densities)} mappings of densities; give "
+            "one for each"
+        )
+    return [(one, dict(given)) for one, given in zip(structures, densities, strict=True)]

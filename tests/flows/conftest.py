@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from maggma.stores import MemoryStore
 from pymatgen.core import Molecule
 
 from scdp_flows.density import ChargeDensity
+from scdp_flows.dft.attempts import attempt
 from scdp_flows.dft.base import (
     DftCode,
     Fit,
@@ -25,7 +26,7 @@ from scdp_flows.dft.base import (
     ScfStart,
     SpinDensities,
 )
-from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.errors import CalculationError
 from scdp_flows.flows.active_learning import ActiveLearningMaker
 from scdp_flows.flows.ensemble import EnsembleTrainMaker
 from scdp_flows.flows.label import LabelFlowMaker
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from scdp_models.density.orbital import OrbitalDensity
 
 Example = dict[str, Any]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -103,43 +105,20 @@ class GaussianCode(DftCode):
         }
         return AtomicReference("single Gaussians", atoms)
 
-    def label_many(
+    def _run_many(
         self,
-        structures: Sequence[AtomicStructure],
-        fit_basis: BasisSet | None = None,
+        function: Callable[..., T],
+        arguments: Sequence[tuple[Any, ...]],
         *,
-        n_processes: int | None = None,  # noqa: ARG002 - it needs no processes
-    ) -> Iterator[Outcome[Label]]:
-        for index, structure in enumerate(structures):
-            try:
-                yield Outcome(index, self._label(structure, fit_basis))
-            except ScdpFlowsError as error:
-                yield Outcome(index, None, error)
+        n_processes: int | None,  # noqa: ARG002 - it needs no processes
+    ) -> Iterator[Outcome[T]]:
+        for index, given in enumerate(arguments):
+            yield attempt(index, function, given)
 
-    def compare_starts_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, OrbitalDensity | SpinDensities]],
-        *,
-        n_processes: int | None = None,  # noqa: ARG002 - it needs no processes
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        pairs = zip(structures, densities, strict=True)
-        for index, (structure, given) in enumerate(pairs):
-            try:
-                yield Outcome(index, self.seeded_comparison(structure, given))
-            except ScdpFlowsError as error:
-                yield Outcome(index, None, error)
-
-    def seeded_only_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, OrbitalDensity | SpinDensities]],
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        outcomes = self.compare_starts_many(structures, densities, n_processes=n_processes)
-        for outcome, given in zip(outcomes, densities, strict=True):
-            yield replace(outcome, value=[s for s in outcome.value or () if s.start in given])
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity | SpinDensities]
+    ) -> list[ScfStart]:
+        return [s for s in self.seeded_comparison(structure, densities) if s.start in densities]
 
     def seeded_comparison(
         self,
@@ -148,7 +127,7 @@ class GaussianCode(DftCode):
     ) -> list[ScfStart]:
         from scdp_models.density.coulomb import coulomb_error
 
-        label = self._label(structure, None)
+        label = self.label(structure)
         assert label.fit is not None
         exact = label.fit.density
         errors = {
@@ -173,7 +152,7 @@ class GaussianCode(DftCode):
             for name, iterations in starts.items()
         ]
 
-    def _label(self, structure: AtomicStructure, fit_basis: BasisSet | None) -> Label:
+    def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
         from scdp_models.basis.library import lean_basis
         from scdp_models.density.evaluate import evaluate_on_grid
 

@@ -30,25 +30,10 @@ class AbinitCode(PlaneWaveCode):
     self-consistent part. Densities of below 0.1 % error are worth more; the converged one is always
     given 1e-8."""
 
-    def label(
+    def label_crystal(
         self, structure: AtomicStructure, fit_to: tuple[AtomicReference, BasisSet] | None
     ) -> Label:
-        """Label one crystal.
-
-        Parameters
-        ----------
-        structure
-            The crystal.
-        fit_to
-            Spherical atoms and the basis of the difference to them; None leaves the fit out.
-
-        Raises
-        ------
-        StructureError
-            If the structure cannot be computed.
-        CalculationError
-            If it does not converge.
-        """
+        """Label one crystal; see `PlaneWaveCode.label_crystal`."""
         from scdp_flows.dft.abinit.label import label_structure
 
         return label_structure(structure, self.settings, fit_to)
@@ -56,22 +41,7 @@ class AbinitCode(PlaneWaveCode):
     def seeded_comparison(
         self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
-        """Converge a crystal from the program's own guess, each density, and the exact one.
-
-        Parameters
-        ----------
-        structure
-            The crystal.
-        densities
-            Name → starting density.
-
-        Raises
-        ------
-        StructureError
-            If the structure cannot be computed.
-        CalculationError
-            If it does not converge from the program's own guess.
-        """
+        """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.abinit.compare import seeded_comparison
 
         return seeded_comparison(structure, self.settings, densities, seed_tolwfr=self.seed_tolwfr)

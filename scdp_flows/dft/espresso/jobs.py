@@ -34,25 +34,10 @@ class EspressoCode(PlaneWaveCode):
     preliminary cycle from the given density; such starts are refused otherwise. It costs two short
     runs, which are counted, and rarely pays."""
 
-    def label(
+    def label_crystal(
         self, structure: AtomicStructure, fit_to: tuple[AtomicReference, BasisSet] | None
     ) -> Label:
-        """Label one crystal.
-
-        Parameters
-        ----------
-        structure
-            The crystal.
-        fit_to
-            Spherical atoms and the basis of the difference to them; None leaves the fit out.
-
-        Raises
-        ------
-        StructureError
-            If the structure cannot be computed.
-        CalculationError
-            If it does not converge.
-        """
+        """Label one crystal; see `PlaneWaveCode.label_crystal`."""
         from scdp_flows.dft.espresso.label import label_structure
 
         return label_structure(structure, self.settings, fit_to)
@@ -60,22 +45,7 @@ class EspressoCode(PlaneWaveCode):
     def seeded_comparison(
         self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
-        """Converge a crystal from the program's own guess, each density, and the exact one.
-
-        Parameters
-        ----------
-        structure
-            The crystal.
-        densities
-            Name → starting density.
-
-        Raises
-        ------
-        StructureError
-            If the structure cannot be computed.
-        CalculationError
-            If it does not converge from the program's own guess.
-        """
+        """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.espresso.compare import seeded_comparison
 
         return seeded_comparison(

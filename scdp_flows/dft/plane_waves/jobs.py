@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scdp_flows.dft.base import DftCode
-from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
+    from scdp_flows.dft.base import Label, Outcome
     from scdp_flows.dft.plane_waves.settings import PlaneWaveSettings
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from scdp_models.density.atomic import AtomicReference
 
 __all__ = ["PlaneWaveCode"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class PlaneWaveCode(DftCode):
     density; None takes those of the files."""
 
     @abstractmethod
-    def label(
+    def label_crystal(
         self, structure: AtomicStructure, fit_to: tuple[AtomicReference, BasisSet] | None
     ) -> Label:
         """Label one crystal.
@@ -44,6 +45,13 @@ class PlaneWaveCode(DftCode):
             The crystal.
         fit_to
             Spherical atoms and the basis of the difference to them; None leaves the fit out.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot be computed.
+        CalculationError
+            If it does not converge.
         """
 
     def kind(self) -> DensityKind:
@@ -68,66 +76,22 @@ class PlaneWaveCode(DftCode):
             return given_reference(self.reference, elements)
         return atomic_reference(self.settings, elements)
 
-    def label_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        fit_basis: BasisSet | None = None,
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[Label]]:
-        """Label crystals, yielding each as soon as it is done, in any order.
-
-        Parameters
-        ----------
-        structures
-            The crystals.
-        fit_basis
-            Basis of the fit; None leaves the fit out.
-        n_processes
-            How many at a time; all cores when None.
-        """
-        from scdp_flows.dft.plane_waves.pool import run_many
-
-        tasks = [(structure, fit_basis) for structure in structures]
-        yield from run_many(self._label_with_atoms, tasks, n_processes=n_processes)
-
-    def _label_with_atoms(self, structure: AtomicStructure, basis: BasisSet | None) -> Label:
+    def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
+        """Label one crystal, fitted relative to its own atoms; see `DftCode.label`."""
         from scdp_flows.io.structures import as_arrays
 
-        if basis is None:
-            return self.label(structure, None)
+        if fit_basis is None:
+            return self.label_crystal(structure, None)
         reference = self.atomic_reference(as_arrays(structure)[0].tolist())
-        return self.label(structure, (reference, basis))
+        return self.label_crystal(structure, (reference, fit_basis))
 
-    def compare_starts_many(
+    def _run_many(
         self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
+        function: Callable[..., T],
+        arguments: Sequence[tuple[Any, ...]],
         *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        """Compare starts for crystals, yielding each as soon as it is done, in any order.
-
-        Parameters
-        ----------
-        structures
-            The crystals.
-        densities
-            For each crystal, name → starting density.
-        n_processes
-            How many at a time; all cores when None.
-
-        Raises
-        ------
-        SettingsError
-            If there are not as many mappings as crystals.
-        """
+        n_processes: int | None,
+    ) -> Iterator[Outcome[T]]:
         from scdp_flows.dft.plane_waves.pool import run_many
 
-        if len(structures) != len(densities):
-            raise SettingsError(
-                f"{len(structures)} structures but {len(densities)} mappings of densities; give "
-                "one for each"
-            )
-        tasks = list(zip(structures, densities, strict=True))
-        yield from run_many(self.seeded_comparison, tasks, n_processes=n_processes)
+        return run_many(function, arguments, n_processes=n_processes)

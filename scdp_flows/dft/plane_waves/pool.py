@@ -5,20 +5,18 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scdp_flows.dft.base import Outcome
-from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.dft.attempts import attempt
 from scdp_flows.parallel import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from scdp_flows.dft.base import Outcome
+
 __all__ = ["run_many"]
 
 T = TypeVar("T")
-
-# What NumPy, SciPy, pymatgen and the models raise when a structure is beyond them.
-_FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
 
 
 def run_many(
@@ -49,7 +47,7 @@ def run_many(
             # As many as run, so that no results pile up while the consumer is busy.
             while len(pending) < count and (task := next(tasks, None)) is not None:
                 index, given = task
-                pending.add(pool.submit(_outcome, index, function, given))
+                pending.add(pool.submit(attempt, index, function, given))
             if not pending:
                 return
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -57,14 +55,3 @@ def run_many(
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _outcome(index: int, function: Callable[..., T], arguments: tuple[Any, ...]) -> Outcome[T]:
-    """Return what went wrong instead of raising it."""
-    try:
-        return Outcome(index, function(*arguments))
-    except ScdpFlowsError as error:
-        return Outcome(index, None, error)
-    except _FOREIGN_ERRORS as error:
-        message = f"structure {index}: the calculation stopped with {error!r}; leave it out"
-        return Outcome(index, None, CalculationError(message))

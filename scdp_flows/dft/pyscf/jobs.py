@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scdp_flows.dft.base import DftCode
 from scdp_flows.dft.pyscf.inputs import PyscfSettings
-from scdp_flows.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
     from scdp_flows.dft.pyscf.compare import Comparison
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from scdp_models.density.atomic import AtomicReference
 
 __all__ = ["PyscfCode"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,107 +58,38 @@ class PyscfCode(DftCode):
 
         return atomic_reference(self.settings, elements)
 
-    def label_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        fit_basis: BasisSet | None = None,
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[Label]]:
-        """Label molecules in parallel, yielding each as soon as it is done, in any order.
+    def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
+        """Label one molecule; see `DftCode.label`."""
+        from scdp_flows.dft.pyscf.label import label_structure
 
-        Parameters
-        ----------
-        structures
-            The molecules.
-        fit_basis
-            Basis of the fit; None leaves the fit out.
-        n_processes
-            How many at a time; all cores when None.
-        """
-        from scdp_flows.dft.pyscf.label import label_from_document
-        from scdp_flows.dft.pyscf.pool import run_many
+        return label_structure(structure, self.settings, fit_basis)
 
-        # A basis holds read-only mappings, which cannot be pickled; its document can.
-        basis = None if fit_basis is None else fit_basis.to_dict()
-        tasks = [(structure, self.settings, basis) for structure in structures]
-        yield from run_many(label_from_document, tasks, n_processes=n_processes)
-
-    def compare_starts_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        """Compare starts for molecules in parallel, yielding each as soon as it is done.
-
-        Parameters
-        ----------
-        structures
-            The molecules.
-        densities
-            For each molecule, name → starting density.
-        n_processes
-            How many at a time; all cores when None.
-
-        Raises
-        ------
-        SettingsError
-            If there are not as many mappings as molecules.
-        """
-        from scdp_flows.dft.pyscf.pool import run_many
-
-        tasks = self._tasks(structures, densities)
-        yield from run_many(PyscfCode.seeded_comparison, tasks, n_processes=n_processes)
-
-    def seeded_only_many(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
-        *,
-        n_processes: int | None = None,
-    ) -> Iterator[Outcome[list[ScfStart]]]:
-        """Converge molecules from the given densities and nothing else, as in daily work.
-
-        Parameters
-        ----------
-        structures
-            The molecules.
-        densities
-            For each molecule, name → starting density.
-        n_processes
-            How many at a time; all cores when None.
-
-        Raises
-        ------
-        SettingsError
-            If there are not as many mappings as molecules.
-        """
-        from scdp_flows.dft.pyscf.pool import run_many
-
-        tasks = self._tasks(structures, densities)
-        yield from run_many(PyscfCode._seeded_only, tasks, n_processes=n_processes)
-
-    def _tasks(
-        self,
-        structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
-    ) -> list[tuple[Any, ...]]:
-        if len(structures) != len(densities):
-            raise SettingsError(
-                f"{len(structures)} structures but {len(densities)} mappings of densities; give "
-                "one for each"
-            )
-        pairs = zip(structures, densities, strict=True)
-        return [(self, structure, dict(given)) for structure, given in pairs]
-
-    def _seeded_only(
+    def seeded_comparison(
         self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
+        """Converge a molecule from all starts; see `DftCode.seeded_comparison`."""
+        from scdp_flows.dft.pyscf.compare import seeded_comparison
+
+        return seeded_comparison(structure, self.settings, densities, self._comparison())
+
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a molecule from the given densities alone."""
         from scdp_flows.dft.pyscf.compare import seeded_starts
 
         return seeded_starts(structure, self.settings, densities, self._comparison())
+
+    def _run_many(
+        self,
+        function: Callable[..., T],
+        arguments: Sequence[tuple[Any, ...]],
+        *,
+        n_processes: int | None,
+    ) -> Iterator[Outcome[T]]:
+        from scdp_flows.dft.pyscf.pool import run_many
+
+        return run_many(function, arguments, n_processes=n_processes)
 
     def _comparison(self) -> Comparison:
         from scdp_flows.dft.pyscf.compare import Comparison
@@ -168,26 +99,3 @@ class PyscfCode(DftCode):
             grid_level=self.seed_grid_level,
             forces=self.seed_forces,
         )
-
-    def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
-    ) -> list[ScfStart]:
-        """Converge a molecule from PySCF's own guess, each density, and the exact one.
-
-        Parameters
-        ----------
-        structure
-            The molecule.
-        densities
-            Name → starting density.
-
-        Raises
-        ------
-        StructureError
-            If the molecule cannot be computed.
-        CalculationError
-            If it does not converge from PySCF's own guess.
-        """
-        from scdp_flows.dft.pyscf.compare import seeded_comparison
-
-        return seeded_comparison(structure, self.settings, densities, self._comparison())

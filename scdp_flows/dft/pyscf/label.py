@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.basis.shells import BasisSet
 
-__all__ = ["fit_of_run", "label_from_document", "label_structure"]
+__all__ = ["fit_of_run", "label_structure"]
 
 _MOST_REFINEMENTS = 3
 
@@ -72,24 +72,6 @@ def label_structure(
         cpu_s=time.process_time() - cpu,
         wall_s=time.perf_counter() - wall,
     )
-
-
-def label_from_document(
-    structure: AtomicStructure, settings: PyscfSettings, basis: dict[str, Any] | None
-) -> Label:
-    """Label a molecule where the basis of the fit comes as its JSON document.
-
-    Parameters
-    ----------
-    structure, settings
-        As in :func:`label_structure`.
-    basis
-        From ``BasisSet.to_dict``; None leaves the fit out.
-    """
-    from scdp_models.basis.shells import BasisSet
-
-    fit_basis = None if basis is None else BasisSet.from_dict(basis)
-    return label_structure(structure, settings, fit_basis)
 
 
 def _scf_info(run: ScfRun) -> ScfInfo:

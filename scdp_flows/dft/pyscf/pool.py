@@ -7,9 +7,10 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from scdp_flows.dft.attempts import attempt
 from scdp_flows.dft.base import Outcome
 from scdp_flows.dft.pyscf.molecule import require_pyscf
-from scdp_flows.errors import CalculationError, ScdpFlowsError
+from scdp_flows.errors import CalculationError
 from scdp_flows.parallel import available_cores, end_with_parent, worker_environment
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["run_many"]
 
 T = TypeVar("T")
-
-# What PySCF, SciPy and the models raise when a structure is beyond them.
-_FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
 
 
 def run_many(
@@ -60,19 +58,8 @@ def run_many(
 
     for index, given in enumerate(arguments):
         with lib.with_omp_threads(1):
-            outcome = _call(function, index, given)
+            outcome = attempt(index, function, given)
         yield outcome
-
-
-def _call(function: Callable[..., T], index: int, arguments: tuple[Any, ...]) -> Outcome[T]:
-    """Return what went wrong instead of raising it."""
-    try:
-        return Outcome(index, function(*arguments))
-    except ScdpFlowsError as error:
-        return Outcome(index, None, error)
-    except _FOREIGN_ERRORS as error:
-        message = f"structure {index}: the calculation stopped with {error!r}; leave it out"
-        return Outcome(index, None, CalculationError(message))
 
 
 def _run_in_pool(
@@ -85,7 +72,7 @@ def _run_in_pool(
 
     def submit(task: _Task) -> Future[Outcome[T]]:
         index, given = task
-        return pool.submit(_call, function, index, given)
+        return pool.submit(attempt, index, function, given)
 
     try:
         # One more than there are processes, so that none waits for the consumer.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
 
-__all__ = ["crystal_atoms", "label_from_document", "label_structure"]
+__all__ = ["crystal_atoms", "label_structure"]
 
 
 def crystal_atoms(settings: PyscfCrystalSettings, elements: Iterable[int]) -> AtomicReference:
@@ -106,22 +106,3 @@ def label_structure(
     waves = grid_waves(system, settings, values)
     label = crystal_label(crystal, settings, density, waves, scf, fit_to)
     return replace(label, cpu_s=time.process_time() - cpu, wall_s=time.perf_counter() - wall)
-
-
-def label_from_document(
-    structure: AtomicStructure, settings: PyscfCrystalSettings, basis: dict[str, Any] | None
-) -> Label:
-    """Label a crystal where the basis of the fit comes as its JSON document.
-
-    Parameters
-    ----------
-    structure, settings
-        As in :func:`label_structure`.
-    basis
-        From ``BasisSet.to_dict``; None leaves the fit out.
-    """
-    from scdp_models.basis.shells import BasisSet
-
-    return label_structure(
-        structure, settings, None if basis is None else BasisSet.from_dict(basis)
-    )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.pyscf.label import label_from_document, label_structure
+from scdp_flows.dft.pyscf.label import label_structure
 from scdp_flows.errors import CalculationError
 from scdp_flows.units import HARTREE_TO_EV
 from scdp_models.basis.library import lean_basis
@@ -36,7 +36,7 @@ def test_label_of_water(converged_water: Any, cheap: PyscfSettings) -> None:
 
 
 def test_without_a_basis_there_is_no_fit(hydrogen: Molecule, cheap: PyscfSettings) -> None:
-    label = label_from_document(hydrogen, cheap, None)
+    label = label_structure(hydrogen, cheap)
     assert label.fit is None
     assert label.density.magnetization is None
 

@@ -28,14 +28,14 @@ pytestmark = pytest.mark.requires("pyscf")
 def test_labels_do_not_depend_on_the_number_of_processes(
     water: Molecule, hydrogen: Molecule, cheap: PyscfSettings
 ) -> None:
-    from scdp_flows.dft.pyscf.label import label_from_document
+    from scdp_flows.dft.pyscf.label import label_structure
     from scdp_models.basis.library import lean_basis
 
     overlapping = Molecule(["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.01]])
-    basis = lean_basis([1, 8]).to_dict()
+    basis = lean_basis([1, 8])
     tasks = [(m, cheap, basis) for m in (water, overlapping, hydrogen)]
-    alone = {o.index: o for o in run_many(label_from_document, tasks, n_processes=1)}
-    pooled = {o.index: o for o in run_many(label_from_document, tasks, n_processes=2)}
+    alone = {o.index: o for o in run_many(label_structure, tasks, n_processes=1)}
+    pooled = {o.index: o for o in run_many(label_structure, tasks, n_processes=2)}
     assert set(alone) == set(pooled) == {0, 1, 2}
     assert isinstance(alone[1].error, StructureError)
     assert str(pooled[1].error) == str(alone[1].error)

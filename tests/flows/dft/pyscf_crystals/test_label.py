@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scdp_flows.dft.pyscf_crystals.label import label_from_document, label_structure
+from scdp_flows.dft.pyscf_crystals.label import label_structure
 from scdp_flows.errors import CalculationError
 from scdp_models.basis.library import crystal_basis
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.requires("pyscf")
 
 
 def test_a_label_with_its_fit(silicon_run: Any) -> None:
-    basis = crystal_basis([14]).to_dict()
-    label = label_from_document(silicon_run.structure, silicon_run.settings, basis)
+    basis = crystal_basis([14])
+    label = label_structure(silicon_run.structure, silicon_run.settings, basis)
     assert label.density.integral() == pytest.approx(8.0, abs=1e-5)
     assert label.density.kind == silicon_run.settings.kind()
     assert label.fit is not None
