@@ -60,7 +60,9 @@ class Placement(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     worker: str | None = Field(
-        default=None, description="Worker of jobflow-remote, category of FireWorks; None: any."
+        default=None,
+        description="Worker of jobflow-remote, which must be named; category of FireWorks, None: "
+        "any.",
     )
     queue: str | None = Field(
         default=None,
@@ -75,7 +77,9 @@ class Placement(BaseModel):
     exec_config: str | None = Field(
         default=None, description="Environment of that name in the project of jobflow-remote."
     )
-    priority: int = Field(default=0, description="Higher is first.")
+    priority: int = Field(
+        default=0, description="Higher is first. jobflow-remote has no 0; there it is 1."
+    )
 
 
 class Cluster(BaseModel):
@@ -106,6 +110,13 @@ class Cluster(BaseModel):
             msg = (
                 f"work lacks {', '.join(missing)}; say where each kind is done, in a file such as "
                 "`scdp cluster-template` writes, and give it as --cluster"
+            )
+            raise ValueError(msg)
+        nowhere = [work for work in WORKS if work in self.work and self.work[work].worker is None]
+        if self.engine == "remote" and nowhere:
+            msg = (
+                f"work.{nowhere[0]} names no worker; jobflow-remote would send its jobs wherever "
+                "the job ran that makes them: name a worker of the project for each kind"
             )
             raise ValueError(msg)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
@@ -11,7 +12,7 @@ from scdp_flows.errors import MissingDependencyError, SettingsError, StoreError
 from scdp_flows.submission.outputs import latest_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jobflow import Flow, Job
 
@@ -19,26 +20,28 @@ if TYPE_CHECKING:
 
 __all__ = ["remote_outputs", "remote_states", "remote_words", "submit_remote"]
 
+_NO_EXEC_CONFIG: Mapping[str, Any] = MappingProxyType({"export": {}})
+
 
 def remote_words(placement: Placement) -> dict[str, Any]:
     """Return the ``manager_config`` of a job.
 
-    The resources of a job replace those of its worker; they are not merged by jobflow-remote.
-    Workers without queue run jobs in a shell, which refuses to be given any.
+    Everything is said, also what is none: what the configuration of a job leaves out,
+    jobflow-remote takes from the job that has made it, which may be of another kind. Without queue
+    the resources are empty: such workers run jobs in a shell, which refuses to be given any.
 
     Raises
     ------
     MissingDependencyError
         If jobflow-remote is not installed.
     """
-    words: dict[str, Any] = {"priority": placement.priority}
-    if placement.queue is not None:
-        words["resources"] = _resources(placement)
-    if placement.worker is not None:
-        words["worker"] = placement.worker
-    if placement.exec_config is not None:
-        words["exec_config"] = placement.exec_config
-    return words
+    return {
+        "worker": placement.worker,
+        "resources": {} if placement.queue is None else _resources(placement),
+        # An empty mapping and a priority of 0 would count as left out, too.
+        "exec_config": placement.exec_config or dict(_NO_EXEC_CONFIG),
+        "priority": placement.priority or 1,
+    }
 
 
 def _resources(placement: Placement) -> Any:
@@ -114,7 +117,7 @@ def remote_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_workers(cluster: Cluster, project: Any) -> None:
-    """Refuse names that the project lacks: jobflow-remote would notice when the job is due."""
+    """Refuse what the project cannot do: jobflow-remote would notice when the job is due."""
     for work, placement in cluster.work.items():
         for field, known in (("worker", project.workers), ("exec_config", project.exec_config)):
             name = getattr(placement, field)
@@ -123,6 +126,25 @@ def _check_workers(cluster: Cluster, project: Any) -> None:
                     f"work.{work}.{field} is {name!r}, which project {project.name!r} lacks; it "
                     f"has {', '.join(known) or 'none'}: correct the cluster file or the project"
                 )
+        _check_queue(work, placement, project.workers[placement.worker])
+
+
+def _check_queue(work: str, placement: Placement, worker: Any) -> None:
+    """Refuse a queue for a worker that has none, and resources that would never be asked for."""
+    kind = getattr(worker, "scheduler_type", None)
+    if kind is None:  # a worker of another sort, which says itself what it takes
+        return
+    where = f"work.{work}: worker {placement.worker!r}"
+    if kind == "shell" and placement.queue is not None:
+        raise SettingsError(
+            f"{where} runs jobs in a shell, which has no queue {placement.queue!r}; leave queue "
+            "out, or name a worker with a scheduler"
+        )
+    if kind != "shell" and placement.queue is None:
+        raise SettingsError(
+            f"{where} submits to {kind}, but no queue is named, so that its jobs would ask for "
+            "neither cores nor time; name the queue"
+        )
 
 
 @contextmanager

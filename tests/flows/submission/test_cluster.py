@@ -31,10 +31,11 @@ def test_nothing_need_be_said_of_this_machine() -> None:
         ("engine: [", "is no YAML"),
         ("engine: slurm", "engine: Input should be"),
         ("engine: remote\nwork: {light: {}}", "work lacks dft, training, prediction"),
+        ("engine: remote\nwork: {light: {}, dft: {}, training: {}, prediction: {}}", "no worker"),
         ("work: {light: {gpu: 1}}", r"work\.light\.gpu: Extra inputs"),
         ("work: {light: {cores: 0}}", r"work\.light\.cores: .*greater than 0"),
     ],
-    ids=["no-yaml", "engine", "incomplete", "unknown", "impossible"],
+    ids=["no-yaml", "engine", "incomplete", "no-worker", "unknown", "impossible"],
 )
 def test_mistakes_are_named(text: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):

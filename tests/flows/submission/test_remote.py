@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from monty.json import MontyDecoder
 
-from scdp_flows.submission.cluster import TEMPLATE, Placement
-from scdp_flows.submission.remote import remote_words
+from scdp_flows.errors import SettingsError
+from scdp_flows.jobs.doctor import DoctorMaker
+from scdp_flows.submission.cluster import TEMPLATE, Cluster, Placement
+from scdp_flows.submission.remote import _check_workers, remote_words
+from scdp_flows.submission.work import WORKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +49,23 @@ def test_jobflow_remote_is_told_worker_and_resources() -> None:
     assert (resources.queue_name, resources.gpus_per_job) == ("a100", 2)
     assert (resources.threads_per_process, resources.time_limit) == (4, 5430)
     assert resources.memory_per_thread == 2560
-    assert remote_words(Placement()) == {"priority": 0}
+
+
+def test_a_child_takes_nothing_from_the_job_that_made_it() -> None:
+    from jobflow_remote.jobs.data import get_initial_job_doc_dict
+    from qtoolkit.io.shell import ShellIO
+
+    child = DoctorMaker().make()
+    child.config.manager_config = remote_words(Placement(worker="cpu"))
+    # These of the parent are what jobflow-remote falls back on.
+    parent: dict[str, Any] = {"worker": "gpu", "exec_config": "base_env", "priority": 7}
+    resources = remote_words(PLACE)["resources"]
+    found = get_initial_job_doc_dict(child, [], "1", resources=resources, **parent)
+    assert (found["worker"], found["priority"]) == ("cpu", 1)
+    assert not any(found["exec_config"].values())
+    given = MontyDecoder().process_decoded(found["resources"])
+    shell: Any = ShellIO
+    assert "true" in shell().get_submission_script("true", given)
 
 
 def test_a_script_for_slurm_asks_for_what_was_said() -> None:
@@ -76,3 +97,24 @@ def test_workers_that_the_project_lacks_are_named_before_anything_is_submitted(
         check=False,
     )
     assert f"work.training.{field} is '{name}', which project 'scdp' lacks" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "queue", "told"),
+    [
+        ("shell", "cpu", r"work\.light: worker 'cpu' runs jobs in a shell, .* no queue 'cpu'"),
+        ("slurm", None, r"work\.light: worker 'cpu' submits to slurm, but no queue"),
+    ],
+    ids=["shell", "slurm"],
+)
+def test_a_queue_must_fit_its_worker(scheduler: str, queue: str | None, told: str) -> None:
+    from jobflow_remote.config.base import LocalWorker
+
+    worker = LocalWorker(type="local", scheduler_type=scheduler, work_dir="/runs")
+    project: Any = SimpleNamespace(workers={"cpu": worker}, exec_config={}, name="scdp")
+    placement = Placement(worker="cpu", queue=queue)
+    cluster = Cluster(engine="remote", work=dict.fromkeys(WORKS, placement))
+    with pytest.raises(SettingsError, match=told):
+        _check_workers(cluster, project)
+    other = placement.model_copy(update={"queue": None if queue else "cpu"})
+    _check_workers(Cluster(engine="remote", work=dict.fromkeys(WORKS, other)), project)
