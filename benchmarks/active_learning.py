@@ -33,7 +33,7 @@ from scdp_flows.io.structures import as_arrays
 from scdp_flows.jobs.campaign import draw_first
 from scdp_flows.jobs.label import LabelMaker
 from scdp_flows.jobs.samples import Recipe, common_reference, sample_of
-from scdp_flows.jobs.select import SelectMaker, put_pool
+from scdp_flows.jobs.select import SelectMaker
 from scdp_flows.predictors.ensemble import EnsemblePredictor
 from scdp_flows.reports.style import MUTED, decorate, new_figure, to_png
 from scdp_flows.schemas.identity import content_hash
@@ -127,7 +127,7 @@ class Comparison:
         elements = {int(z) for m in given.pool for z in as_arrays(m)[0]}
         self.basis = basis_from_spec(BASIS, elements)
         with open_stores(self.store) as stores:
-            self.pool = put_pool(given.pool, stores.blobs)
+            self.pool = stores.curation.put_pool(given.pool).structures
         self.label = cache(self._label)
 
     def campaign(self, strategy: str, seed: int) -> list[Errors]:

@@ -12,7 +12,6 @@ from jobflow import Flow, Maker, Response, job
 from scdp_flows.errors import DatasetError, SettingsError
 from scdp_flows.io.structures import as_arrays
 from scdp_flows.jobs.base import StepMaker
-from scdp_flows.jobs.select import load_pool, put_pool
 from scdp_flows.schemas.active_learning import ActiveLearningOutput, Campaign, LearningRound
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class BeginCampaignMaker(StepMaker):
         """
         chosen = draw_first(pool, self.n_first, seed=self.seed)
         with self.open_stores() as stores:
-            reference = put_pool(pool, stores.blobs)
+            reference = stores.curation.put_pool(pool).structures
         campaign = Campaign(
             pool=reference,
             test_ids=list(test_ids),
@@ -191,7 +190,7 @@ class NextRoundMaker(StepMaker):
             rounds=history, chosen=selection.indices[:room], model_ids=list(model_ids)
         )
         with self.open_stores() as stores:
-            pool = load_pool(following.pool, stores.blobs)
+            pool = stores.curation.load_pool(following.pool)
         return _started(rounds, following, pool)
 
     def _reason(self, error: float, room: int, selection: Selection) -> Stopped | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jobflow import job
-from monty.json import MontyDecoder, MontyEncoder
 
 from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError
 from scdp_flows.jobs.base import StepMaker
@@ -17,33 +15,16 @@ from scdp_flows.progress import track
 from scdp_flows.schemas.active_learning import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predictor
     from scdp_flows.schemas.density import BlobReference
-    from scdp_flows.stores.blobs import BlobStore
 
-__all__ = ["SelectMaker", "Strategy", "load_pool", "put_pool"]
+__all__ = ["SelectMaker", "Strategy"]
 
 Strategy = Literal["uncertainty", "random"]
 """The least certain of an ensemble first, or any."""
-
-
-def put_pool(structures: Sequence[AtomicStructure], blobs: BlobStore) -> BlobReference:
-    """Keep structures as one blob: documents of jobs stay small that way."""
-    return blobs.put(json.dumps(list(structures), cls=MontyEncoder).encode())
-
-
-def load_pool(reference: BlobReference, blobs: BlobStore) -> list[AtomicStructure]:
-    """Return the structures of a blob.
-
-    Raises
-    ------
-    BlobError
-        If it is not there or damaged.
-    """
-    return list(MontyDecoder().process_decoded(json.loads(blobs.get(reference))))
 
 
 @dataclass(kw_only=True)
@@ -85,7 +66,7 @@ class SelectMaker(StepMaker):
         Parameters
         ----------
         pool
-            Where the structures are; see :func:`put_pool`.
+            Where the structures are; see :meth:`scdp_flows.stores.curation.CurationStore.put_pool`.
         predictor
             An ensemble; not needed for a random choice.
         taken
@@ -101,7 +82,7 @@ class SelectMaker(StepMaker):
             If the pool is not there or damaged.
         """
         with self.open_stores() as stores:
-            structures = load_pool(pool, stores.blobs)
+            structures = stores.curation.load_pool(pool)
         gone = set(taken)
         free = [index for index in range(len(structures)) if index not in gone]
         if not free:

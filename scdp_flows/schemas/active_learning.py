@@ -1,17 +1,29 @@
-"""Define what the rounds of an active-learning campaign leave behind."""
+"""Define what an active-learning campaign chooses from and what its rounds leave behind."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from scdp_flows.schemas.base import ScdpDoc
 from scdp_flows.schemas.density import BlobReference
 from scdp_flows.schemas.part import ScdpPart
 
-__all__ = ["ActiveLearningOutput", "Campaign", "LearningRound", "Selection"]
+__all__ = ["ActiveLearningOutput", "Campaign", "LearningRound", "PoolDoc", "Selection"]
 
 Stopped = Literal["target", "budget", "pool"]
+
+
+class PoolDoc(ScdpDoc):
+    """Say that structures are needed: without a document their blob would count as garbage."""
+
+    doc_type: ClassVar[str] = "pool"
+    id_field: ClassVar[str] = "pool_id"
+
+    pool_id: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the structures.")
+    structures: BlobReference = Field(description="JSON list of the structures, in their order.")
+    n_structures: int = Field(ge=1, description="How many they are.")
 
 
 class Selection(ScdpPart):

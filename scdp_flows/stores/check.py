@@ -101,7 +101,7 @@ def _views(stores: Stores) -> dict[str, list[type[ScdpDoc]]]:
     views: list[DocumentStore[Any]]
     views = [stores.densities.documents, stores.datasets.documents, stores.models.documents]
     views += [reports.predictions, reports.evaluations, reports.seeds, reports.reports]
-    views += [kept.splits, kept.statistics, kept.leaderboards]
+    views += [kept.pools, kept.splits, kept.statistics, kept.leaderboards]
     found: dict[str, list[type[ScdpDoc]]] = {}
     for view in views:
         found.setdefault(view.store.name, []).append(view.document)

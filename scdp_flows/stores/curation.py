@@ -1,11 +1,14 @@
-"""Keep what is made of densities before training: splits, statistics, and leaderboards after it."""
+"""Keep what surrounds a training: pools, splits, statistics, and leaderboards after it."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from monty.json import MontyDecoder, MontyEncoder
+
 from scdp_flows.errors import DatasetError, StoreError
+from scdp_flows.schemas.active_learning import PoolDoc
 from scdp_flows.schemas.leaderboard import LeaderboardDoc
 from scdp_flows.schemas.split import SplitDoc
 from scdp_flows.schemas.statistics import StatisticsDoc
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
 
     from maggma.core import Store
 
+    from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.schemas.dataset import Split
+    from scdp_flows.schemas.density import BlobReference
     from scdp_flows.stores.blobs import BlobStore
 
 __all__ = ["CurationStore"]
@@ -25,22 +30,63 @@ _PARTS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class CurationStore:
-    """Keep splits, statistics and leaderboards in one collection.
+    """Keep pools, splits, statistics and leaderboards in one collection.
 
     Parameters
     ----------
     store
         A connected maggma store with the key ``report_key``.
     blobs
-        Where the lists of splits go.
+        Where the structures of pools and the lists of splits go.
     """
 
     def __init__(self, store: Store, blobs: BlobStore) -> None:
         store.ensure_index(SHARED_KEY)
+        self.pools = DocumentStore(store, PoolDoc, shared=True)
         self.splits = DocumentStore(store, SplitDoc, shared=True)
         self.statistics = DocumentStore(store, StatisticsDoc, shared=True)
         self.leaderboards = DocumentStore(store, LeaderboardDoc, shared=True)
         self.blobs = blobs
+
+    def put_pool(self, structures: Sequence[AtomicStructure]) -> PoolDoc:
+        """Store structures to choose from; the same ones are stored once.
+
+        They stay until the document is removed, since jobs that wait may need them for weeks.
+
+        Parameters
+        ----------
+        structures
+            At least one.
+
+        Raises
+        ------
+        DatasetError
+            If there is none.
+        StoreError
+            If they cannot be written.
+        """
+        if not structures:
+            raise DatasetError("there are no structures to choose from; give at least one")
+        content = json.dumps(list(structures), cls=MontyEncoder)
+        blob = self.blobs.put(content.encode())
+        return self.pools.put(
+            PoolDoc(pool_id=blob.key, structures=blob, n_structures=len(structures))
+        )
+
+    def load_pool(self, reference: BlobReference) -> list[AtomicStructure]:
+        """Return the structures of a pool.
+
+        Parameters
+        ----------
+        reference
+            Field ``structures`` of its document.
+
+        Raises
+        ------
+        BlobError
+            If they are missing or damaged.
+        """
+        return list(MontyDecoder().process_decoded(json.loads(self.blobs.get(reference))))
 
     def put_split(self, parts: Mapping[Split, Sequence[str]], **fields: Any) -> SplitDoc:
         """Store a division; identifier, counts and list are made here.

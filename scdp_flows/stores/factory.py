@@ -50,7 +50,7 @@ class Stores:
     datasets: DatasetStore
     """Datasets made of them."""
     curation: CurationStore
-    """Splits, statistics and leaderboards."""
+    """Pools, splits, statistics and leaderboards."""
     models: ModelStore
     """Checkpoints trained on datasets."""
     reports: ReportStore

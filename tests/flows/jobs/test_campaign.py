@@ -11,6 +11,8 @@ from scdp_flows.errors import DatasetError, SettingsError
 from scdp_flows.jobs.campaign import NextRoundMaker, draw_first
 from scdp_flows.jobs.select import SelectMaker
 from scdp_flows.schemas.active_learning import ActiveLearningOutput
+from scdp_flows.stores.factory import open_stores
+from scdp_flows.stores.garbage import collect_garbage
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule
@@ -37,6 +39,18 @@ def test_it_ends_for_a_reason(
     ends = NextRoundMaker(target=target, max_labels=max_labels)
     greedy = replace(campaign_maker, next_maker=ends, select_maker=SelectMaker(n_structures=5))
     assert _run(greedy, hydrogens, run_flow).stopped == reason
+
+
+@pytest.mark.usefixtures("instant_training")
+def test_garbage_collection_leaves_the_pool(
+    campaign_maker: ActiveLearningMaker, hydrogens: list[Molecule], run_flow: Any
+) -> None:
+    ends = NextRoundMaker(target=1e9)
+    _run(replace(campaign_maker, next_maker=ends), hydrogens, run_flow)
+    with open_stores(campaign_maker.store_path) as stores:
+        assert collect_garbage(stores, grace_s=-1).n_removed == 0
+        (doc,) = stores.curation.pools.query()
+        assert stores.curation.load_pool(doc.structures) == hydrogens[1:]
 
 
 @pytest.mark.usefixtures("instant_training")

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scdp_flows.errors import BlobError, DatasetError, StoreError
+from scdp_flows.stores.check import check_stores
+from scdp_flows.stores.garbage import collect_garbage
 
 if TYPE_CHECKING:
+    from pymatgen.core import Molecule
+
     from scdp_flows.schemas.dataset import Split
     from scdp_flows.stores.factory import Stores
 
@@ -44,3 +48,26 @@ def test_a_list_of_another_split_is_noticed(stores: Stores) -> None:
     stores.blobs.discard(one.members)
     with pytest.raises(BlobError, match="is not in"):
         stores.curation.load_split(one)
+
+
+def test_a_pool_comes_back_and_is_stored_once(stores: Stores, molecules: list[Molecule]) -> None:
+    doc = stores.curation.put_pool(molecules)
+    assert doc.n_structures == len(molecules)
+    assert stores.curation.load_pool(doc.structures) == molecules
+    assert stores.curation.put_pool(list(molecules)) == doc
+    assert stores.curation.pools.count() == 1
+    with pytest.raises(DatasetError, match="no structures to choose from"):
+        stores.curation.put_pool([])
+
+
+def test_a_pool_stays_for_as_long_as_it_is_listed(
+    stores: Stores, molecules: list[Molecule]
+) -> None:
+    doc = stores.curation.put_pool(molecules)
+    assert collect_garbage(stores, grace_s=-1).n_removed == 0
+    assert stores.curation.load_pool(doc.structures) == molecules
+    stores.blobs.discard(doc.structures)
+    (problem,) = check_stores(stores).problems
+    assert (problem.what, problem.where) == ("missing blob", doc.pool_id)
+    stores.curation.pools.remove(doc.pool_id)
+    assert check_stores(stores).problems == []
