@@ -155,7 +155,9 @@ class TrainMaker(StepMaker):
         if limit is not None and limit.too_late:
             raise TrainingError(
                 "the batch job is nearly over, too late to train; what was trained is kept: submit "
-                "the flow again, or have each job submitted as a batch job of its own"
+                "the flow again, or `lpad rerun_fws -s FIZZLED`. Have each job submitted as a "
+                "batch job of its own, or let the worker take no job in its last minutes, with "
+                "FireWorks by `rlaunch rapidfire --timeout SECONDS`"
             )
         return Watch(
             n_corrections=self.n_corrections,

@@ -18,14 +18,28 @@ from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.jobs.training_folder import note_correction
 from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.schemas.training import ModelDoc, file_sha256
+from scdp_flows.stores.factory import job_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pymatgen.core import Molecule
 
     from scdp_flows.jobs.training_process import Watch
     from scdp_flows.schemas.dataset import DatasetDoc
+
+
+@pytest.fixture
+def launchpad(tmp_path: Path, mongo_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give an empty LaunchPad, and a folder for what its workers write."""
+    from fireworks import LaunchPad
+
+    pad = LaunchPad(host="127.0.0.1", port=mongo_port, name=tmp_path.name, strm_lvl="ERROR")
+    pad.reset("", require_password=False)
+    monkeypatch.chdir(tmp_path)
+    yield pad
+    pad.connection.close()
 
 
 def _train(maker: TrainMaker, dataset_id: str, start_from: str | None = None) -> ModelDoc:
@@ -206,8 +220,42 @@ def test_a_batch_job_without_time_is_not_used(
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_START_TIME", str(time.time() - 990))
     monkeypatch.setenv("SLURM_JOB_END_TIME", str(time.time() + 10))
-    with pytest.raises(TrainingError, match="submit the flow again"):
+    with pytest.raises(TrainingError, match=r"submit the flow again.*rapidfire --timeout"):
         _train(maker, dataset.dataset_id)
+
+
+@pytest.mark.requires("fireworks")
+def test_a_worker_that_stops_in_time_leaves_the_continuation_to_the_next(
+    maker: TrainMaker,
+    dataset: DatasetDoc,
+    instant_training: list[Path],
+    launchpad: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fireworks.core.rocket_launcher import rapidfire
+    from jobflow.managers.fireworks import flow_to_workflow
+
+    finish = vars(train)["run_training"]
+
+    def run_out_of_time(_folder: Path, watch: Watch) -> bool:
+        assert watch.time_limit is not None
+        monkeypatch.setenv("SLURM_JOB_END_TIME", str(time.time() + 1))
+        monkeypatch.setattr(train, "run_training", finish)
+        time.sleep(1.1)
+        return False
+
+    monkeypatch.setattr(train, "run_training", run_out_of_time)
+    monkeypatch.setenv("SLURM_JOB_START_TIME", str(time.time()))
+    outputs = job_store(str(maker.store_path))
+    launchpad.add_wf(flow_to_workflow(maker.make(dataset.dataset_id), store=outputs))
+    for states in (["COMPLETED", "READY"], ["COMPLETED", "COMPLETED"]):
+        monkeypatch.setenv("SLURM_JOB_END_TIME", str(time.time() + 5000))
+        rapidfire(launchpad, timeout=1, sleep_time=0.01, strm_lvl="ERROR")
+        numbers = sorted(launchpad.get_fw_ids())
+        assert [launchpad.get_fw_by_id(number).state for number in numbers] == states
+    assert len(instant_training) == 1
+    with maker.open_stores() as stores:
+        assert stores.models.get("tiny").dataset_id == dataset.dataset_id
 
 
 def test_corrections_are_kept_with_the_model(
