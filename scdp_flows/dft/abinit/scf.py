@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.abinit.files import RunFiles, waves_of
@@ -83,12 +84,16 @@ def run_scf(
     words = require_program(settings, "abinit")
     with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
+        cpu, wall = time.thread_time(), time.perf_counter()
         if seed is not None:
             files.write_seed(crystal, settings, seed)
+        cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
         text = input_text(crystal, settings, None if seed is None else seed_tolwfr)
         files.input.write_text(text, encoding="utf-8")
         execution = execute([*words, files.input.name], folder)
         output = parse_output(execution.text, files.read_output())
         density = files.read_density() if output.converged else None
     waves = None if density is None else waves_of(crystal, settings, density)
-    return AbinitRun(output, execution.cpu_s, execution.wall_s, density, waves)
+    output = replace(output, message=execution.explained(output.message))
+    cpu, wall = execution.cpu_s + cpu, execution.wall_s + wall
+    return AbinitRun(output, cpu, wall, density, waves)

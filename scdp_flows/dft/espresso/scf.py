@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.espresso.files import RunFiles
@@ -132,16 +133,18 @@ def run_scf(
     text = input_text(crystal, settings, from_file=seed is not None, diago_thr_init=diago_thr_init)
     with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
+        cpu, wall = time.thread_time(), time.perf_counter()
         if seed is not None:
             files.write_seed(seed)
+        cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
         (folder / _INPUT).write_text(text, encoding="utf-8")
         execution = execute([*words, "-in", _INPUT], folder)
         output = parse_output(execution.text)
         good = output.converged
         return PwRun(
-            output=output,
-            cpu_s=execution.cpu_s,
-            wall_s=execution.wall_s,
+            output=replace(output, message=execution.explained(output.message)),
+            cpu_s=execution.cpu_s + cpu,
+            wall_s=execution.wall_s + wall,
             final=files.read_seed() if good else None,
             density=files.read_density() if good and on_grid else None,
             n_orbital_waves=files.n_orbital_waves() if good else 0,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scdp_flows.errors import CalculationError, MissingDependencyError
@@ -81,6 +83,12 @@ class Execution(NamedTuple):
     """Processor time of the program and its children, s."""
     wall_s: float
     """Elapsed time, s."""
+    failure: str | None = None
+    """Status of a program that did not end well, and the end of its standard error."""
+
+    def explained(self, message: str | None) -> str | None:
+        """Add what the system says to what the program complains of; None stays None."""
+        return message if message is None or self.failure is None else f"{message} ({self.failure})"
 
 
 def require_program(settings: PlaneWaveSettings, package: str) -> list[str]:
@@ -108,7 +116,7 @@ def require_program(settings: PlaneWaveSettings, package: str) -> list[str]:
 
 
 def execute(words: list[str], folder: Path) -> Execution:
-    """Run a program with one thread in a folder.
+    """Run a program with one thread in a folder; it ends when this process does.
 
     Parameters
     ----------
@@ -121,7 +129,12 @@ def execute(words: list[str], folder: Path) -> Execution:
     wall = time.perf_counter()
     with (folder / OUTPUT).open("wb") as out, (folder / ERRORS).open("wb") as err:
         process = subprocess.Popen(  # noqa: S603 - the user's own command
-            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            [*_leash(), *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
         )
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -131,7 +144,31 @@ def execute(words: list[str], folder: Path) -> Execution:
             raise
     process.returncode = os.waitstatus_to_exitcode(status)
     text = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
-    return Execution(text, usage.ru_utime + usage.ru_stime, time.perf_counter() - wall)
+    cpu, wall = usage.ru_utime + usage.ru_stime, time.perf_counter() - wall
+    return Execution(text, cpu, wall, _failure(process.returncode, folder / ERRORS))
+
+
+def _failure(status: int, errors: Path) -> str | None:
+    """Say how a program ended; None if well."""
+    if status == 0:
+        return None
+    said = errors.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
+    ended = f"exit status {status}" if status > 0 else f"killed by {signal.Signals(-status).name}"
+    return f"{ended}: {said}" if said else ended
+
+
+@cache
+def _leash() -> list[str]:
+    """Return what lets a program end with this process, even if that is killed; nothing elsewhere.
+
+    A batch system that ends a job does not wait for us to end what we started.
+    """
+    words = ["setpriv", "--pdeathsig", "TERM"]  # util-linux since 2.33
+    try:
+        done = subprocess.run([*words, "true"], check=False, capture_output=True)  # noqa: S603
+    except OSError:
+        return []
+    return [] if done.returncode else words
 
 
 def check_converged(run: ScfRun, formula: str, program: str, threshold: str) -> None:

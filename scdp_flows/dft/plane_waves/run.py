@@ -41,9 +41,9 @@ class ProgramRun(ABC, Generic[O]):
     output: O
     """What the program printed."""
     cpu_s: float
-    """Processor time of the whole program, s."""
+    """Processor time of the whole program and of writing what it starts from, s."""
     wall_s: float
-    """Elapsed time of the whole program, s."""
+    """Elapsed time of the same, s."""
 
     @property
     @abstractmethod

@@ -29,7 +29,7 @@ def test_failures_are_returned(crystal: Crystal, cheap: AbinitSettings, tmp_path
     program.chmod(0o755)
     run = run_scf(crystal, replace(cheap, command=str(program)))
     assert (run.converged, run.density, run.iterations) == (False, None, 0)
-    assert run.message == "the output ends early"
+    assert run.message == "the output ends early (exit status 1)"
     assert np.isnan(run.energy_ha)
 
 
