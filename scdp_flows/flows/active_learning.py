@@ -105,10 +105,9 @@ class ActiveLearningMaker(Maker):
         """
         labels = self._labels().make(structures, tags=[campaign.tag])
         dataset = self.dataset_maker.in_store(self.store_path).make(
-            # Those of this round by reference, so that the job waits; the others have the tag.
             labels.output.density_ids,
+            earlier_ids=campaign.density_ids,
             test_ids=campaign.test_ids,
-            criteria={"tags": campaign.tag},
         )
         maker = replace(self.ensemble_maker, store_path=self.store_path)
         earlier: list[str] = []
@@ -121,13 +120,14 @@ class ActiveLearningMaker(Maker):
         select = self.select_maker.in_store(self.store_path).make(
             campaign.pool, maker.trained(models), taken=sorted(campaign.taken)
         )
-        following = self.next_maker.in_store(self.store_path).make(
+        decide = replace(self.next_maker, predictor_name=maker.predictor_name)
+        following = decide.in_store(self.store_path).make(
             self,
             campaign,
             evaluate.output,
             select.output,
             models,
-            predictor_name=maker.predictor_name,
+            density_ids=labels.output.density_ids,
         )
         jobs: list[Flow | Job] = [labels, dataset, ensemble, select, following]
         return Flow(jobs, output=following.output, name=f"round {len(campaign.rounds)}")

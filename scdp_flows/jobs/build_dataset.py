@@ -68,6 +68,7 @@ class BuildDatasetMaker(StepMaker):
         self,
         density_ids: Sequence[str] | None = None,
         *,
+        earlier_ids: Sequence[str] = (),
         test_ids: Sequence[str] | None = None,
         criteria: Mapping[str, Any] | None = None,
         exclude: Mapping[str, Any] | None = None,
@@ -81,6 +82,8 @@ class BuildDatasetMaker(StepMaker):
         ----------
         density_ids
             Labels, by identifier.
+        earlier_ids
+            More of them, where ``density_ids`` is the output of a job.
         test_ids
             Labels that are for testing alone; the rule then takes no others for that.
         criteria
@@ -98,7 +101,7 @@ class BuildDatasetMaker(StepMaker):
             If there is no label with an identifier.
         """
         with self.open_stores() as stores:
-            ids = [*(density_ids or ()), *(test_ids or ())]
+            ids = [*earlier_ids, *(density_ids or ()), *(test_ids or ())]
             docs = iterate_labels(stores.densities, ids, criteria, exclude)
             planned = self._plan(docs, test_ids, stores).updated(
                 query=dict(criteria or {}), exclude=dict(exclude or {})

@@ -131,6 +131,8 @@ class NextRoundMaker(StepMaker):
     name: str = "next round"
     metric: str = "coulomb_error_ha"
     """Mean error on the test structures that is watched."""
+    predictor_name: str = "ensemble"
+    """Whose error that is; ``ActiveLearningMaker`` names its ensemble here."""
     target: float = 0.0
     """Error at which the campaign ends, in the unit of the metric."""
     max_labels: int = 64
@@ -145,7 +147,7 @@ class NextRoundMaker(StepMaker):
         selection: Selection,
         model_ids: Sequence[str],
         *,
-        predictor_name: str,
+        density_ids: Sequence[str],
     ) -> ActiveLearningOutput | Response[Any]:
         """Note what the round has reached, and go on unless it is enough.
 
@@ -161,20 +163,23 @@ class NextRoundMaker(StepMaker):
             What would be labelled next.
         model_ids
             The models of this round.
-        predictor_name
-            Name of the ensemble in the evaluation.
+        density_ids
+            The labels of this round.
 
         Raises
         ------
         SettingsError
             If the metric is unknown.
         """
-        metrics = dict(evaluation.summary[predictor_name])
+        metrics = dict(evaluation.summary[self.predictor_name])
         if self.metric not in metrics:
             known = ", ".join(sorted(metrics))
             raise SettingsError(f"metric is {self.metric!r}; the evaluation has {known}")
         done = LearningRound(
-            n_labels=len(campaign.taken), metrics=metrics, chosen=list(campaign.chosen)
+            n_labels=len(campaign.taken),
+            metrics=metrics,
+            chosen=list(campaign.chosen),
+            density_ids=list(density_ids),
         )
         history = [*campaign.rounds, done]
         room = self.max_labels - done.n_labels

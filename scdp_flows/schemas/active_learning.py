@@ -47,6 +47,7 @@ class LearningRound(ScdpPart):
         description="Mean errors of the ensemble on the test structures; names end in units."
     )
     chosen: list[int] = Field(description="Positions in the pool, labelled for this round.")
+    density_ids: list[str] = Field(default_factory=list, description="Labels of this round.")
 
 
 class Campaign(ScdpPart):
@@ -54,12 +55,17 @@ class Campaign(ScdpPart):
 
     pool: BlobReference = Field(description="The structures to choose from.")
     test_ids: list[str] = Field(description="Labels that models are judged by.")
-    tag: str = Field(description="Tag of the labels of this campaign.")
+    tag: str = Field(description="Tag that the labels get, for people.")
     rounds: list[LearningRound] = Field(default_factory=list, description="What is done.")
     chosen: list[int] = Field(description="Positions in the pool that are labelled next.")
     model_ids: list[str] = Field(
         default_factory=list, description="Models of the round before; none before the first."
     )
+
+    @property
+    def density_ids(self) -> list[str]:
+        """The labels of the rounds that are done."""
+        return [density_id for one in self.rounds for density_id in one.density_ids]
 
     @property
     def taken(self) -> set[int]:

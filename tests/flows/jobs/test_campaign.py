@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scdp_flows.errors import DatasetError, SettingsError
+from scdp_flows.jobs import train
 from scdp_flows.jobs.campaign import NextRoundMaker, draw_first
 from scdp_flows.jobs.select import SelectMaker
 from scdp_flows.schemas.active_learning import ActiveLearningOutput
@@ -15,6 +16,8 @@ from scdp_flows.stores.factory import open_stores
 from scdp_flows.stores.garbage import collect_garbage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pymatgen.core import Molecule
 
     from scdp_flows.flows.active_learning import ActiveLearningMaker
@@ -51,6 +54,32 @@ def test_garbage_collection_leaves_the_pool(
         assert collect_garbage(stores, grace_s=-1).n_removed == 0
         (doc,) = stores.curation.pools.query()
         assert stores.curation.load_pool(doc.structures) == hydrogens[1:]
+
+
+@pytest.mark.usefixtures("instant_training")
+def test_labels_that_lost_their_tags_are_trained_on(
+    campaign_maker: ActiveLearningMaker,
+    hydrogens: list[Molecule],
+    run_flow: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another job may write the same label with tags of its own at any time."""
+    copy: Callable[..., bool] = vars(train)["run_training"]
+
+    def copy_and_untag(*arguments: Any) -> bool:
+        with open_stores(campaign_maker.store_path) as stores:
+            for doc in list(stores.densities.query()):
+                stores.densities.put(doc.updated(tags=["another's"]))
+        return copy(*arguments)
+
+    monkeypatch.setattr(train, "run_training", copy_and_untag)
+    found = _run(campaign_maker, hydrogens, run_flow)
+    assert [len(one.density_ids) for one in found.rounds] == [3, 2]
+    with open_stores(campaign_maker.store_path) as stores:
+        made = stores.models.get(found.model_ids[0]).dataset_id
+        members = stores.datasets.get(str(made)).members
+    used = {member.density_id for member in members if member.split != "test"}
+    assert used == {label for one in found.rounds for label in one.density_ids}
 
 
 @pytest.mark.usefixtures("instant_training")
