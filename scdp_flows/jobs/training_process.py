@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -34,6 +32,7 @@ from scdp_flows.jobs.training_handlers import (
     TrainingHandler,
     WallTimeHandler,
 )
+from scdp_flows.jobs.training_lock import lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingProcess", "Watch", "run_training"]
 
-_LOCK_FILE = "lock"
 # By these a training process knows that it is one of several. If this very process is, say a worker
 # that srun has started beside others, the training is still its own.
 _SHARED = ("SLURM_STEP_NUM_TASKS", "TORCHELASTIC_RUN_ID")
 _LAST_LINES = 3
+_PATIENCE = 3
 _GRACE_S, _KILL_S = 10.0, 60.0
 _POLL_S = 0.5
 _POLLS_PER_CHECK = 2
@@ -112,34 +111,32 @@ class TrainingProcess(Job):
         Folder of the run, with its ``run.json``.
     launcher
         Words before the command, such as ``["srun", "--ntasks=1"]``.
-    wait_s
-        How long to wait for another process to leave the folder, s.
     """
 
-    def __init__(self, folder: str, launcher: Sequence[str] = (), wait_s: float = 60.0) -> None:
+    def __init__(self, folder: str, launcher: Sequence[str] = ()) -> None:
         self.folder = folder
         self.launcher = list(launcher)
-        self.wait_s = wait_s
         self._lock: IO[str] | None = None
         self._process: _EchoedProcess | None = None
 
-    def setup(self, directory: str = "./") -> None:  # noqa: ARG002 - custodian's signature
-        """Lock the folder, and take back a request to stop that was meant for an earlier run.
+    def lock(self, *, until: float | None = None, silence_s: float = 3600.0) -> bool:
+        """Wait for the folder; return whether it is ours.
+
+        Parameters
+        ----------
+        until, silence_s
+            How long to wait; see :func:`scdp_flows.jobs.training_lock.lock_folder`.
 
         Raises
         ------
-        TrainingError
-            If another process trains there.
+        TrainingError, StoreError
+            As ``lock_folder`` does.
         """
-        self._lock = (Path(self.folder) / _LOCK_FILE).open("a")
-        deadline = time.monotonic() + self.wait_s
-        while not _locked(self._lock):
-            if time.monotonic() > deadline:
-                raise TrainingError(
-                    f"{self.folder}: another process is training there; wait until it is done, "
-                    "or stop it, and run the job again"
-                )
-            time.sleep(0.2)
+        self._lock = lock_folder(Path(self.folder), until=until, silence_s=silence_s)
+        return self._lock is not None
+
+    def setup(self, directory: str = "./") -> None:  # noqa: ARG002 - custodian's signature
+        """Take back a request to stop that was meant for an earlier run."""
         (Path(self.folder) / STOP_FILE).unlink(missing_ok=True)
 
     def run(self, directory: str = "./") -> subprocess.Popen[bytes]:  # noqa: ARG002
@@ -227,8 +224,6 @@ class Watch:
     """When the job must end; None: never."""
     launcher: tuple[str, ...] = ()
     """Words before the command."""
-    wait_s: float = 60.0
-    """How long to wait for another process to leave the folder, s."""
 
     def handlers(self) -> list[ErrorHandler]:
         """Return fresh handlers."""
@@ -255,7 +250,8 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
     Returns
     -------
     bool
-        Whether the model is there. If not, the time was over, and a further call goes on.
+        Whether the model is there. If not, the time was over, perhaps while another process was
+        training in the folder, and a further call goes on.
 
     Raises
     ------
@@ -263,7 +259,25 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
         If training fails; the message holds the last lines of the log.
     """
     watch = watch or Watch()
-    process = TrainingProcess(str(folder), watch.launcher, watch.wait_s)
+    process = TrainingProcess(str(folder), watch.launcher)
+    limit = watch.time_limit
+    # Who is said to hang is started again by his own job; only then is it our turn to complain.
+    if not process.lock(
+        until=None if limit is None else limit.stop_at, silence_s=_PATIENCE * watch.hang_s
+    ):
+        return False
+    try:
+        if (folder / MODEL_FILE).is_file():  # another has made it while this job waited
+            return True
+        if limit is not None and limit.too_late:
+            return False
+        return _train(folder, watch, process)
+    finally:
+        process.close()
+
+
+def _train(folder: Path, watch: Watch, process: TrainingProcess) -> bool:
+    """Train in a folder that is locked."""
     custodian = Custodian(
         watch.handlers(),
         [process],
@@ -277,11 +291,7 @@ def run_training(folder: Path, watch: Watch | None = None) -> bool:
     try:
         custodian.run()
     except CustodianError as error:
-        # While this job waited for the folder, another may have made the model and left.
-        if not (folder / MODEL_FILE).is_file():
-            raise _failure(folder, _reason(error, process)) from error
-    finally:
-        process.close()
+        raise _failure(folder, _reason(error, process)) from error
     if (folder / MODEL_FILE).is_file():
         return True
     if process.ended_well and _steps_done(folder) <= before:
@@ -311,14 +321,6 @@ def _failure(folder: Path, reason: str) -> TrainingError:
         f"training in {folder} failed: {reason}. {LOG_FILE} ends with: {' / '.join(lines)}. "
         "Correct the cause and run the job again: it goes on from the last saved state"
     )
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _command(folder: str) -> list[str]:

@@ -34,6 +34,7 @@ from scdp_flows.jobs.training_folder import (
 )
 from scdp_flows.jobs.training_handlers import HangHandler, WallTimeHandler
 from scdp_flows.jobs.training_process import TrainingProcess, Watch, run_training
+from scdp_flows.jobs.wall_time import TimeLimit
 from scdp_flows.stores.factory import open_stores
 
 if TYPE_CHECKING:
@@ -85,15 +86,32 @@ def test_a_launcher_stands_before_the_command(run_folder: Path, train_by: Any) -
     train_by(f"open('{MODEL_FILE}', 'w').write(os.environ['COLOUR'])")
     run_training(run_folder, Watch(launcher=("env", "COLOUR=blue")))
     assert (run_folder / MODEL_FILE).read_text() == "blue"
+    (run_folder / MODEL_FILE).unlink()
     with pytest.raises(TrainingError, match=r"^srunn cannot be run.*correct the launcher"):
         run_training(run_folder, Watch(launcher=("srunn", "-n1")))
 
 
 def test_a_folder_is_used_by_one_process_at_a_time(run_folder: Path) -> None:
+    soon = TimeLimit(time.time() - 10, time.time() + 1.5)
     with (run_folder / "lock").open("a") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(TrainingError, match="another process is training there"):
-            run_training(run_folder, Watch(wait_s=0.1))
+        assert not run_training(run_folder, Watch(time_limit=soon))  # a further job waits on
+        assert time.time() > soon.stop_at
+
+
+def test_who_waited_takes_the_model_that_was_made(run_folder: Path, train_by: Any) -> None:
+    train_by("sys.exit('was started')")
+    other = (run_folder / "lock").open("a")
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    def finish(_: Event) -> None:
+        time.sleep(0.5)
+        (run_folder / MODEL_FILE).write_text("weights")
+        other.close()
+
+    with _meanwhile(finish):
+        assert run_training(run_folder)
+    assert not read_log(run_folder)
 
 
 def test_closing_ends_the_process_and_its_children(run_folder: Path, train_by: Any) -> None:
@@ -102,7 +120,7 @@ def test_closing_ends_the_process_and_its_children(run_folder: Path, train_by: A
         "time.sleep(60)"
     )
     process = TrainingProcess(str(run_folder))
-    process.setup()
+    assert process.lock()
     running = process.run()
     _wait_for_output(run_folder)
     process.close()
@@ -135,7 +153,7 @@ def test_after_the_death_of_its_parent_a_run_ends_and_the_next_can_start(
     parent.kill()
     parent.wait()
     train_by(_WRITE_MODEL)
-    assert run_training(run_folder, Watch(wait_s=20))
+    assert run_training(run_folder)
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed(
@@ -147,7 +165,7 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(
         "time.sleep(60)"
     )
     process = TrainingProcess(str(run_folder))
-    process.setup()
+    assert process.lock()
     running = process.run()
     _wait_for_output(run_folder)
     process.close()
@@ -157,9 +175,9 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(
 def test_a_process_survives_json() -> None:
     from monty.json import MontyDecoder
 
-    document = TrainingProcess("run", ["srun"], wait_s=2.0).as_dict()
+    document = TrainingProcess("run", ["srun"]).as_dict()
     process = MontyDecoder().process_decoded(document)
-    assert (process.folder, process.launcher, process.wait_s) == ("run", ["srun"], 2.0)
+    assert (process.folder, process.launcher) == ("run", ["srun"])
 
 
 def _prepared(maker: TrainMaker, dataset: DatasetDoc) -> Path:
