@@ -7,7 +7,7 @@ Fock matrix. The store is kept: the script goes on where it was stopped. With ``
 ethanol frame and two molecules, under a minute.
 
 Usage: python benchmarks/seeding_pyscf.py [--store FOLDER] [--model NAME] [--ethanol N] [--qm7 N]
-[--hybrid N] [--only-ethanol | --parts | --quick]
+[--hybrid N] [--fit] [--parts | --quick]
 """
 
 from __future__ import annotations
@@ -157,7 +157,6 @@ def main() -> None:
     parser.add_argument("--qm7", type=int, default=29)
     parser.add_argument("--hybrid", type=int, default=N_HYBRID)
     parser.add_argument("--fit", action="store_true", help="label, and start from the best fit too")
-    parser.add_argument("--only-ethanol", action="store_true", help="keep a file of its own")
     parser.add_argument("--parts", action="store_true", help="only time the parts of a start")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
@@ -186,8 +185,6 @@ def main() -> None:
         if few:
             fine = replace(PyscfCode(), seed_grid_level=1)
             groups.append(("grid level 1 for the start", few, fine))
-        if arguments.only_ethanol:
-            groups = [one for one in groups if one[0].startswith("ethanol")]
         for group, molecules, code in groups:
             doc = bench.run(group, molecules, code, fit=arguments.fit and group == "ethanol")
             rows += rows_of(doc, prefix=f"{group}, ", targets=TARGETS.get(group))
@@ -195,7 +192,7 @@ def main() -> None:
                 figure = Path(__file__).parent / "results" / f"{NAME}_{group.lower()}.png"
                 bench.picture(doc, figure)
     if not arguments.quick:
-        write_results(f"{NAME}_ethanol" if arguments.only_ethanol else NAME, rows)
+        write_results(NAME, rows)
 
 
 if __name__ == "__main__":

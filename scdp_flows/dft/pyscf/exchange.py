@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scdp_flows.dft.pyscf.fock import DensityFocks
 
-__all__ = ["fock_with_exchange", "keeps_integrals"]
+__all__ = ["fock_with_exchange", "keep_integrals", "keeps_integrals"]
 
 _SHARE_OF_MEMORY = 0.9
 
@@ -31,6 +31,26 @@ def keeps_integrals(mf: Any) -> bool:
         PySCF mean-field object.
     """
     return bool(mf.mol.nao**4 / 1e6 < _SHARE_OF_MEMORY * mf.max_memory)
+
+
+def keep_integrals(mf: Any) -> None:
+    """Compute the repulsion integrals of a hybrid now, where its calculation keeps them anyway.
+
+    PySCF computes them in the first Fock build, of whatever start. Done before, they are no cost of
+    a start that asks for exchange.
+
+    Parameters
+    ----------
+    mf
+        PySCF mean-field object.
+    """
+    if _share(mf) and keeps_integrals(mf):
+        mf._eri = mf.mol.intor("int2e", aosym="s8")  # noqa: SLF001
+
+
+def _share(mf: Any) -> float:
+    """Return the share of exact exchange."""
+    return float(mf._numint.rsh_and_hybrid_coeff(str(mf.xc))[1])  # noqa: SLF001
 
 
 def fock_with_exchange(
@@ -55,7 +75,6 @@ def fock_with_exchange(
     rest = focks.without_exchange
     if rest is None or not keeps_integrals(mf):
         return None
-    share = float(mf._numint.rsh_and_hybrid_coeff(str(mf.xc))[1])  # noqa: SLF001
     # A matrix of both spins holds twice the orbitals that exchange.
     per_spin = 0.5 if np.ndim(dm) == 2 else 1.0
-    return np.asarray(rest - per_spin * share * np.asarray(mf.get_k(mf.mol, dm)))
+    return np.asarray(rest - per_spin * _share(mf) * np.asarray(mf.get_k(mf.mol, dm)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scdp_flows.dft.base import SpinDensities
-from scdp_flows.dft.pyscf.exchange import fock_with_exchange
+from scdp_flows.dft.pyscf.exchange import fock_with_exchange, keep_integrals
 from scdp_flows.dft.pyscf.fock import DensityFocks, diagonalised_density_matrix, focks_of_density
 from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import run_scf
@@ -221,6 +221,7 @@ def run_seeded(
     prepared = mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
     with quiet_pyscf():
         core = prepared.get_hcore()
+        keep_integrals(prepared)
     prepared.get_hcore = lambda *_: core
     core_cpu, core_wall = time.process_time() - cpu, time.perf_counter() - wall
     try:

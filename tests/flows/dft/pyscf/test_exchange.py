@@ -12,7 +12,7 @@ from scdp_flows.dft.pyscf.exchange import fock_with_exchange, keeps_integrals
 from scdp_flows.dft.pyscf.fock import focks_of_density, focks_of_density_matrix
 from scdp_flows.dft.pyscf.molecule import build_molecule, mean_field
 from scdp_flows.dft.pyscf.scf import run_scf
-from scdp_flows.dft.pyscf.seed import checked_start, seed_density_matrix
+from scdp_flows.dft.pyscf.seed import checked_start, run_seeded, seed_density_matrix
 
 pytestmark = pytest.mark.requires("pyscf")
 
@@ -66,3 +66,21 @@ def test_large_molecules_are_left_alone(converged_water: Any) -> None:
     focks = focks_of_density(mf, converged_water.fit.density)
     assert focks.without_exchange is not None
     assert fock_with_exchange(mf, focks, converged_water.run.dm) is None
+
+
+@pytest.mark.parametrize(("functional", "kept"), [("PBE0", True), ("PBE", False)])
+def test_integrals_that_every_start_needs_are_no_cost_of_a_seed(
+    converged_water: Any, functional: str, kept: bool
+) -> None:
+    settings = replace(converged_water.settings, functional=functional)
+    found = []
+
+    def make(mf: Any) -> Any:
+        found.append(mf._eri is not None)
+        return mf.get_init_guess()
+
+    run = run_seeded(converged_water.mol, settings, make)
+    assert found == [kept]
+    assert run.result.energy_ha == pytest.approx(
+        run_scf(converged_water.mol, settings).energy_ha, abs=1e-7
+    )
