@@ -8,7 +8,7 @@ from jobflow import Job
 
 from scdp_flows.submission.fireworks import fireworks_words
 from scdp_flows.submission.remote import remote_words
-from scdp_flows.submission.work import WORKS, makers_of, work_of
+from scdp_flows.submission.work import WORKS, functions_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,8 +54,8 @@ def _rules(words: dict[Any, dict[str, Any]]) -> Iterator[tuple[dict[str, Any], A
     """Yield configurations and whose jobs they are for; later ones win."""
     yield words["dft"], None
     for work in WORKS:
-        for maker in makers_of(work):
-            yield words[work], maker.make
+        for function in functions_of(work):
+            yield words[work], function
 
 
 def _jobs(flow: Flow | Job) -> Iterator[Job]:

@@ -10,11 +10,11 @@ from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.resources import WORKS, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jobflow import Job
 
-__all__ = ["WORKS", "Work", "makers_of", "work_of"]
+__all__ = ["WORKS", "Work", "functions_of", "makers_of", "work_of"]
 
 _MAKERS: Mapping[str, Work] = MappingProxyType(
     {
@@ -37,13 +37,32 @@ _MAKERS: Mapping[str, Work] = MappingProxyType(
         "scdp_flows.jobs.train:TrainMaker": "training",
     }
 )
+# Jobs without Maker put outputs together. jobflow's own goes behind each flow that replaces a job.
+_FUNCTIONS: Mapping[str, Work] = MappingProxyType(
+    {
+        "jobflow.core.job:store_inputs": "light",
+        "scdp_flows.jobs.label:merge_labels": "light",
+        "scdp_flows.jobs.predict:merge_predictions": "light",
+    }
+)
 # Jobs of other packages: what we are put beside are DFT calculations.
 _FOREIGN: Work = "dft"
 
 
 def makers_of(work: Work) -> Iterator[type[Any]]:
     """Yield our Makers of jobs that do a kind of work."""
-    for place, done in _MAKERS.items():
+    return _found(_MAKERS, work)
+
+
+def functions_of(work: Work) -> Iterator[Callable[..., Any]]:
+    """Yield what jobs call that do a kind of work."""
+    for maker in makers_of(work):
+        yield maker.make
+    yield from _found(_FUNCTIONS, work)
+
+
+def _found(places: Mapping[str, Work], work: Work) -> Iterator[Any]:
+    for place, done in places.items():
         if done == work:
             module, _, name = place.partition(":")
             yield getattr(import_module(module), name)
@@ -52,13 +71,16 @@ def makers_of(work: Work) -> Iterator[type[Any]]:
 def work_of(job: Job) -> Work:
     """Return what kind of work a job does.
 
-    Jobs that none of our Makers makes are taken for DFT: they come from the flows of other
+    Jobs that are neither ours nor jobflow's are taken for DFT: they come from the flows of other
     packages that ours are put into.
     """
     maker = job.maker
+    if maker is None:
+        function = job.function
+        return _FUNCTIONS.get(f"{function.__module__}:{function.__qualname__}", _FOREIGN)
     if isinstance(maker, DoctorMaker):  # it goes wherever it is sent
         return maker.work
-    for kind in () if maker is None else type(maker).__mro__:
+    for kind in type(maker).__mro__:
         known = _MAKERS.get(f"{kind.__module__}:{kind.__qualname__}")
         if known is not None:
             return known

@@ -13,14 +13,19 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from scdp_flows.dft.pyscf import PyscfCode
 from scdp_flows.jobs.doctor import DoctorMaker
-from scdp_flows.jobs.label import LabelMaker
+from scdp_flows.jobs.label import LabelMaker, merge_labels
 from scdp_flows.jobs.report import ReportMaker
 from scdp_flows.jobs.train import TrainMaker
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
 from scdp_flows.submission.placing import place
 from scdp_flows.submission.work import WORKS
 
-FIREWORKS = Cluster.parse(TEMPLATE.replace("engine: remote ", "engine: fireworks "))
+FIREWORKS = Cluster.parse(
+    TEMPLATE.replace("engine: remote ", "engine: fireworks ").replace("cpu", "login", 1)
+)
+
+
+_PLACES = ["cpu", "gpu", "login", "cpu", "login"]
 
 
 def _category(one: Job) -> Any:
@@ -29,29 +34,29 @@ def _category(one: Job) -> Any:
 
 @dataclass
 class BranchMaker(Maker):
-    """Make a job that makes a label, a training and a job that nobody knows."""
+    """Make a job that makes jobs of all sorts, also one that nobody knows."""
 
     name: str = "branch"
 
     @job
     def make(self) -> Response[Any]:
         """Make them."""
-        return Response(detour=Flow(_four_jobs()))
+        return Response(detour=Flow(_some_jobs()))
 
 
 @job
 def _unknown() -> None: ...
 
 
-def _four_jobs() -> list[Any]:
+def _some_jobs() -> list[Any]:
     label = LabelMaker(code=PyscfCode()).make([])
-    return [label, TrainMaker().make("d"), ReportMaker().make(), _unknown()]
+    return [label, TrainMaker().make("d"), ReportMaker().make(), _unknown(), merge_labels([])]
 
 
 def test_each_job_goes_where_its_work_is_done() -> None:
-    jobs = _four_jobs()
+    jobs = _some_jobs()
     place(Flow([Flow(jobs[:2]), *jobs[2:]]), FIREWORKS)
-    assert [_category(one) for one in jobs] == ["cpu", "gpu", "cpu", "cpu"]
+    assert [_category(one) for one in jobs] == _PLACES
     assert jobs[1].config.manager_config["_queueadapter"]["gres"] == "gpu:1"
     assert jobs[2].config.manager_config["_queueadapter"]["walltime"] == "01:00:00"
 
@@ -66,7 +71,7 @@ def test_children_get_places_of_their_own(stored: bool) -> None:
     store = JobStore(MemoryStore())
     with store:
         detour: Any = branch.run(store).detour
-    assert [_category(one) for one in detour.jobs] == ["cpu", "gpu", "cpu", "cpu"]
+    assert [_category(one) for one in detour.jobs] == _PLACES
     assert all(not one.config.pass_manager_config for one in detour.jobs)
     assert all(one.config_updates for one in detour.jobs)
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jobflow import job
+from jobflow.core.job import store_inputs
 
 import scdp_flows.jobs
 from scdp_flows.dft.pyscf import PyscfCode
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.jobs.doctor import DoctorMaker
-from scdp_flows.jobs.label import LabelMaker
+from scdp_flows.jobs.label import LabelMaker, merge_labels
 from scdp_flows.jobs.train import TrainMaker
-from scdp_flows.submission.work import WORKS, makers_of, work_of
+from scdp_flows.submission.work import WORKS, functions_of, makers_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,21 @@ def _own_makers() -> set[type[Any]]:
 def test_all_makers_of_jobs_are_listed() -> None:
     listed = {maker for work in WORKS for maker in makers_of(work)}
     assert listed == _own_makers()
+
+
+def _own_functions() -> Iterator[Any]:
+    for module in pkgutil.iter_modules(scdp_flows.jobs.__path__):
+        for one in vars(import_module(f"scdp_flows.jobs.{module.name}")).values():
+            # What jobflow has made a job of keeps its original.
+            if hasattr(one, "original") and one.__module__.startswith("scdp_flows."):
+                yield one
+
+
+def test_all_jobs_without_maker_are_bookkeeping() -> None:
+    listed = set(functions_of("light"))
+    assert set(_own_functions()) <= listed
+    assert store_inputs in listed
+    assert work_of(merge_labels([])) == work_of(store_inputs(1)) == "light"
 
 
 def test_a_subclass_does_the_work_of_its_parent() -> None:
