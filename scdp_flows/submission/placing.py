@@ -29,7 +29,8 @@ def place(flow: Flow | Job, cluster: Cluster) -> None:
     """Say for each job where it runs, in the words of the engine.
 
     Jobs that are made while the flow runs get their own place in the same way: what a training
-    job makes does not run on its GPU unless it trains, too.
+    job makes does not run on its GPU unless it trains, too. What a job has been told before, such
+    as by ``set_run_config`` of jobflow-remote, stays.
 
     Parameters
     ----------
@@ -41,13 +42,16 @@ def place(flow: Flow | Job, cluster: Cluster) -> None:
     if cluster.engine == "local":
         return
     words = {work: _WORDS[cluster.engine](cluster.work[work]) for work in WORKS}
+    own = [(one, one.config.manager_config, list(one.config_updates)) for one in _jobs(flow)]
     # jobflow hands the configuration of a job down to its children after all updates, which undoes
     # them; so that is switched off, and the updates go down instead.
     for config, function in _rules(words):
         update = {"manager_config": config, "pass_manager_config": False}
         flow.update_config(update, function_filter=function, dynamic=True)
-    for job in _jobs(flow):
-        job.update_config({"manager_config": words[work_of(job)]}, dynamic=False)
+    for job, config, updates in own:
+        job.config.manager_config = {**words[work_of(job)], **config}
+        # Of the updates for children, later ones win.
+        job.config_updates = [*job.config_updates[len(updates) :], *updates]
 
 
 def _rules(words: dict[Any, dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -76,6 +76,20 @@ def test_children_get_places_of_their_own(stored: bool) -> None:
     assert all(one.config_updates for one in detour.jobs)
 
 
+def test_what_the_user_has_said_stays() -> None:
+    jobs = [LabelMaker(code=PyscfCode()).make([]), BranchMaker().make()]
+    flow, (label, branch) = Flow(jobs), jobs
+    chosen = {"_set": {"manager_config->_category": "big"}}
+    flow.update_config(chosen, name_filter="label", dict_mod=True)
+    place(flow, FIREWORKS)
+    assert [_category(one) for one in jobs] == ["big", "cpu"]
+    assert label.config.manager_config["_queueadapter"]["cpus_per_task"] == 8
+    store = JobStore(MemoryStore())
+    with store:
+        detour: Any = branch.run(store).detour
+    assert [_category(one) for one in detour.jobs] == ["big", *_PLACES[1:-1], "big"]
+
+
 def test_a_continuation_of_training_stays_on_its_gpu() -> None:
     one = TrainMaker().make("d")
     place(one, FIREWORKS)
