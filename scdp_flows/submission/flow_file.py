@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -16,7 +18,8 @@ from scdp_flows.io.structures import read_structures
 from scdp_flows.yaml_text import read_mapping, validated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from dataclasses import Field as DataclassField
 
     from jobflow import Flow, Job
 
@@ -31,6 +34,12 @@ _MAKERS = {
     "seeded_scf": "scdp_flows.flows.seeded_scf:SeededScfMaker",
     "train": "scdp_flows.flows.train:TrainFlowMaker",
 }
+
+
+# In annotations: what plain mappings are for, what must be a Maker, and what may be left out.
+_MAPPINGS = re.compile(r"\b(dict|Mapping|Any)\b", re.IGNORECASE)
+_MAKER = re.compile(r"\b(\w*Maker)\b")
+_NONE = re.compile(r"\b(None|Optional)\b")
 
 
 class FlowFile(BaseModel):
@@ -66,7 +75,7 @@ class FlowFile(BaseModel):
         StructureError
             If a file of structures cannot be read.
         """
-        kind = _class(_MAKERS.get(self.maker, self.maker))
+        kind = _class(_MAKERS.get(self.maker, self.maker), "maker")
         if not (isinstance(kind, type) and issubclass(kind, Maker)):
             raise SettingsError(f"maker: {self.maker} is no jobflow Maker")
         maker = _made(kind, self.fields)
@@ -103,43 +112,79 @@ def read_flow(path: str | Path) -> Flow | Job:
 
 def _made(kind: Any, given: Mapping[str, Any]) -> Any:
     """Return an instance of a dataclass with some fields of its own choice."""
+    known = _known_fields(kind, given)
     needed = {
-        one.name
-        for one in fields(kind)
+        name
+        for name, one in known.items()
         if one.default is MISSING and one.default_factory is MISSING
     }
     if missing := needed - set(given):
         raise SettingsError(
             f"{kind.__name__} needs {', '.join(sorted(missing))}; give these fields"
         )
-    start = kind(**{name: _value(None, given[name]) for name in needed})
+    first = {name: _value(kind, known[name], None, given[name]) for name in needed}
+    start = _built(kind, kind, first)
     return _changed(start, {name: new for name, new in given.items() if name not in needed})
 
 
 def _changed(value: Any, given: Mapping[str, Any]) -> Any:
     """Return a dataclass with other fields; nested mappings change nested dataclasses."""
-    known = {one.name for one in fields(value)}
+    kind = type(value)
+    known = _known_fields(kind, given)
+    changes = {
+        name: _value(kind, known[name], getattr(value, name), new) for name, new in given.items()
+    }
+    return _built(kind, partial(replace, value), changes)
+
+
+def _known_fields(kind: Any, given: Mapping[str, Any]) -> dict[str, DataclassField[Any]]:
+    known = {one.name: one for one in fields(kind)}
     for name in given:
         if name not in known:
-            where = type(value).__name__
-            raise SettingsError(str(UnknownNameError(name, known, what=f"field of {where}")))
-    return replace(
-        value, **{name: _value(getattr(value, name), new) for name, new in given.items()}
-    )
+            what = f"field of {kind.__name__}"
+            raise SettingsError(str(UnknownNameError(name, known, what=what)))
+    return known
 
 
-def _value(old: Any, new: Any) -> Any:
-    if isinstance(new, dict) and "class" in new:
-        return _made(_class(str(new["class"])), {k: v for k, v in new.items() if k != "class"})
-    return _changed(old, new) if isinstance(new, dict) and is_dataclass(old) else new
+def _built(kind: Any, build: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    try:
+        return build(**values)
+    except TypeError as error:
+        raise SettingsError(
+            f"{kind.__name__}: {error}; correct the values of {', '.join(sorted(values))}"
+        ) from error
 
 
-def _class(place: str) -> Any:
+def _value(kind: Any, field: DataclassField[Any], old: Any, given: Any) -> Any:
+    """Return the value of a field: what is given, the old value changed, or another class."""
+    # The annotation as it is written: most of its names are known to type checkers alone.
+    expected, where = str(field.type), f"{field.name} of {kind.__name__}"
+    new = given
+    if isinstance(given, dict) and "class" in given:
+        made = _class(str(given["class"]), where)
+        if not (isinstance(made, type) and is_dataclass(made)):
+            raise SettingsError(f"{where}: {given['class']} has no fields; name a class that has")
+        new = _made(made, {name: one for name, one in given.items() if name != "class"})
+    elif isinstance(given, dict) and is_dataclass(old):
+        new = _changed(old, given)
+    elif isinstance(given, dict) and not _MAPPINGS.search(expected):
+        raise SettingsError(
+            f"{where} is {old!r}, of which no fields can be changed; it takes {expected}: say "
+            "which, as 'class: module:Class' beside the fields"
+        )
+    makers = _MAKER.findall(expected)
+    fits = new is None and _NONE.search(expected)
+    if makers and not fits and not set(makers) & {one.__name__ for one in type(new).__mro__}:
+        raise SettingsError(f"{where} takes {expected}, not {type(new).__name__}; correct it")
+    return new
+
+
+def _class(place: str, where: str) -> Any:
     module, _, name = place.partition(":")
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
+        known = f"one of {', '.join(sorted(_MAKERS))}, or " if where == "maker" else ""
         raise SettingsError(
-            f"maker: {place!r} is not found ({error}); give one of {', '.join(sorted(_MAKERS))}, "
-            "or module:Class"
+            f"{where}: {place!r} is not found ({error}); give {known}module:Class"
         ) from error

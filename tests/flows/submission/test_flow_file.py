@@ -14,6 +14,8 @@ from scdp_flows.submission.flow_file import read_flow
 if TYPE_CHECKING:
     from pathlib import Path
 
+_CODE = "{class: 'scdp_flows.dft.pyscf:PyscfCode'}"
+_LABEL = "scdp_flows.jobs.label:LabelMaker"
 WATER = "3\n\nO 0.0 0.0 0.119\nH 0.0 0.763 -0.477\nH 0.0 -0.763 -0.477\n"
 LABEL = """
 maker: scdp_flows.jobs.label:LabelMaker
@@ -62,6 +64,38 @@ def test_mistakes_are_named(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "flow.yaml").write_text(text)
     with pytest.raises(SettingsError, match=told):
         read_flow(tmp_path / "flow.yaml")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("{later_maker: {training: {n_steps: 5}}}", r"later_maker of ActiveLearningMaker is None"),
+        ("{later_maker: {class: 'pathlib:Path'}}", "later_maker .*: pathlib:Path has no fields"),
+        (f"{{later_maker: {{class: '{_LABEL}', code: {_CODE}}}}}", "takes TrainMaker .*LabelMaker"),
+        ("{later_maker: fast}", r"takes TrainMaker \| None, not str"),
+        ("{select_maker: null}", "select_maker .* takes SelectMaker, not NoneType"),
+        ("{label_maker: {label_maker: {code: {class: 'pathlib:Path'}}}}", "code of LabelMaker"),
+        ("{select_maker: {n_structures: {a: 1}}}", "n_structures of SelectMaker is 8"),
+        ("{select_maker: {n_structures: many}}", "SelectMaker: '<' .*values of n_structures"),
+    ],
+    ids=["none", "no-maker", "other", "text", "null", "no-code", "number", "type"],
+)
+def test_what_no_field_takes_is_refused(fields: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.yaml").write_text(f"maker: active_learning\nfields: {fields}\n")
+    with pytest.raises(SettingsError, match=told):
+        read_flow(tmp_path / "flow.yaml")
+
+
+def test_the_second_maker_needs_its_class(tmp_path: Path) -> None:
+    text = "maker: train\narguments: {density_ids: [a]}\n"
+    text += "fields: {second_maker: {%straining: {n_steps: 5}}}"
+    (tmp_path / "flow.yaml").write_text(text % "")
+    with pytest.raises(SettingsError, match=r"it takes TrainMaker \| None: .*class: module:Class"):
+        read_flow(tmp_path / "flow.yaml")
+    (tmp_path / "flow.yaml").write_text(text % "class: 'scdp_flows.jobs.train:TrainMaker', ")
+    made = read_flow(tmp_path / "flow.yaml")
+    assert isinstance(made, Flow)
+    assert made.jobs[2].maker.training == {"n_steps": 5}  # type: ignore[union-attr]
 
 
 def test_another_class_is_named_in_the_fields(tmp_path: Path) -> None:
