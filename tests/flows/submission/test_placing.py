@@ -77,7 +77,7 @@ def test_children_get_places_of_their_own(stored: bool) -> None:
 
 
 def test_what_the_user_has_said_stays() -> None:
-    jobs = [LabelMaker(code=PyscfCode()).make([]), BranchMaker().make()]
+    jobs: Any = [LabelMaker(code=PyscfCode()).make([]), BranchMaker().make()]
     flow, (label, branch) = Flow(jobs), jobs
     chosen = {"_set": {"manager_config->_category": "big"}}
     flow.update_config(chosen, name_filter="label", dict_mod=True)
