@@ -14,8 +14,7 @@ from jobflow import job
 
 from scdp_flows.errors import ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.jobs.base import StepMaker
-from scdp_flows.resources import WORKS, Work
-from scdp_flows.schemas.doctor import Check, Examination
+from scdp_flows.schemas.doctor import WORKS, Check, Examination, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from scdp_flows.schemas.part import ScdpPart
 
-__all__ = ["Check", "Examination"]
+__all__ = ["WORKS", "Check", "Examination", "Work"]
+
+Work = Literal["light", "dft", "training", "prediction"]
+"""Bookkeeping on one core; DFT on many; training; prediction of many structures."""
+
+WORKS: tuple[Work, ...] = get_args(Work)
 
 
 class Check(ScdpPart):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.jobs.doctor import DoctorMaker
-from scdp_flows.resources import WORKS, Work
+from scdp_flows.schemas.doctor import WORKS, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jobflow import Flow
 
-    from scdp_flows.resources import Work
+    from scdp_flows.schemas.doctor import Work
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("pyscf")]
 
