@@ -179,6 +179,8 @@ class ScfStart:
     """Who made the density; filled in by the caller."""
     model_id: str | None = None
     """Which model made it; filled in by the caller."""
+    correction: str | None = None
+    """What was changed so that the calculation converges; None if nothing was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,19 +254,24 @@ class DftCode(MSONable, ABC):
             If it does not converge from the code's own guess.
         """
 
+    @abstractmethod
     def seeded_only(
         self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
     ) -> list[ScfStart]:
         """Converge a structure from the given densities and nothing else, as in daily work.
 
-        Codes that cannot leave out what they compare with run it all the same.
+        The code's own guess is computed only where a start falls back to it.
 
         Parameters
         ----------
         structure, densities
             As in :meth:`seeded_comparison`.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot be computed.
         """
-        return self.seeded_comparison(structure, densities)
 
     @abstractmethod
     def _run_many(

@@ -61,6 +61,9 @@ class StartRecord(ScdpPart):
         ge=0,
         description="Largest difference of a force component to the default start in eV/Å.",
     )
+    correction: str | None = Field(
+        default=None, description="What was changed so that the calculation converged, and why."
+    )
     gradient_norms: list[float] = Field(
         default_factory=list, description="Orbital gradient norm per iteration in Ha."
     )

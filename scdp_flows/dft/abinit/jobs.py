@@ -45,3 +45,11 @@ class AbinitCode(PlaneWaveCode):
         from scdp_flows.dft.abinit.compare import seeded_comparison
 
         return seeded_comparison(structure, self.settings, densities, seed_tolwfr=self.seed_tolwfr)
+
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a crystal from the given densities alone."""
+        from scdp_flows.dft.abinit.compare import seeded_starts
+
+        return seeded_starts(structure, self.settings, densities, seed_tolwfr=self.seed_tolwfr)

@@ -51,9 +51,8 @@ def label_structure(
     """
     clock = LabelClock()
     crystal = as_crystal(structure, settings)
-    run, settings = run_corrected(
-        lambda corrected: run_scf(crystal, corrected), settings, correction
-    )
+    done = run_corrected(lambda corrected: run_scf(crystal, corrected), settings, correction)
+    run, settings = done.result, done.settings
     check_converged(run, crystal.formula, settings.program, f"tolvrs {settings.tolvrs}")
     if run.density is None or run.waves is None:
         raise CalculationError(f"{crystal.formula}: abinit wrote no density")

@@ -8,8 +8,13 @@ from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, seed_files
 from scdp_flows.dft.plane_waves.atoms import superposed_waves
-from scdp_flows.dft.plane_waves.compare import StartErrors, check_names, compared_starts
-from scdp_flows.dft.plane_waves.handlers import run_corrected
+from scdp_flows.dft.plane_waves.compare import (
+    StartErrors,
+    check_names,
+    compared_starts,
+    starts_alone,
+)
+from scdp_flows.dft.plane_waves.handlers import Corrected, run_corrected
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
@@ -20,9 +25,11 @@ if TYPE_CHECKING:
     from scdp_flows.dft.base import ScfStart, StartDensity
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
+    from scdp_flows.dft.espresso.scf import PwRun
+    from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.structures import AtomicStructure
 
-__all__ = ["seeded_comparison"]
+__all__ = ["seeded_comparison", "seeded_starts"]
 
 
 def seeded_comparison(
@@ -65,24 +72,82 @@ def seeded_comparison(
     """
     check_names(densities)
     crystal = as_crystal(structure, settings)
-    default, settings = run_corrected(
+    first = run_corrected(
         lambda corrected: run_scf(crystal, corrected, on_grid=True), settings, correction
     )
-    check_converged(default, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
+    default, settings = first.result, first.settings
+    _check(default, crystal, settings)
     final = default.final
     if final is None or default.density is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density to compare with")
     errors = StartErrors(final.waves, default.density.shape)
-    seeds: dict[str, Callable[[], SeedFiles]] = {
+    seeds = _seeds(crystal, settings, densities, paw_bootstrap=paw_bootstrap)
+    seeds["exact"] = lambda: final
+    calculation = PwCalculation(crystal, settings, diago_thr_init)
+    own, *others = compared_starts(calculation, first, seeds, errors, lambda seed: seed.waves)
+    # What the program starts from is known where the files hold atomic densities.
+    if not any(p.is_gth for p in settings.all_pseudopotentials(crystal.symbols)):
+        own = errors.added(own, superposed_waves(crystal, settings, errors.waves.indices))
+    return [own, *others]
+
+
+def seeded_starts(
+    structure: AtomicStructure,
+    settings: EspressoSettings,
+    densities: Mapping[str, StartDensity],
+    *,
+    diago_thr_init: float | None = None,
+    paw_bootstrap: bool = False,
+) -> list[ScfStart]:
+    """Converge a crystal from each density, without anything to compare with.
+
+    Parameters
+    ----------
+    structure, settings, densities, diago_thr_init, paw_bootstrap
+        As in :func:`seeded_comparison`.
+
+    Raises
+    ------
+    StructureError
+        If the structure cannot be computed.
+    CalculationError
+        If a start falls back to the default guess, and that does not converge.
+    SettingsError
+        If a density is named ``"default"`` or ``"exact"``.
+    """
+    check_names(densities)
+    crystal = as_crystal(structure, settings)
+    seeds = _seeds(crystal, settings, densities, paw_bootstrap=paw_bootstrap)
+    calculation = PwCalculation(crystal, settings, diago_thr_init)
+    return starts_alone(calculation, seeds, lambda run: _finished(run, crystal, settings))
+
+
+def _seeds(
+    crystal: Crystal,
+    settings: EspressoSettings,
+    densities: Mapping[str, StartDensity],
+    *,
+    paw_bootstrap: bool,
+) -> dict[str, Callable[[], SeedFiles]]:
+    """Return what makes the seed of each density when it is called."""
+    return {
         name: lambda density=density: seed_files(  # type: ignore[misc]
             crystal, settings, density, paw_bootstrap=paw_bootstrap
         )
         for name, density in densities.items()
     }
-    seeds["exact"] = lambda: final
-    calculation = PwCalculation(crystal, settings, diago_thr_init)
-    first, *others = compared_starts(calculation, default, seeds, errors, lambda seed: seed.waves)
-    # What the program starts from is known where the files hold atomic densities.
-    if not any(p.is_gth for p in settings.all_pseudopotentials(crystal.symbols)):
-        first = errors.added(first, superposed_waves(crystal, settings, errors.waves.indices))
-    return [first, *others]
+
+
+def _check(run: PwRun, crystal: Crystal, settings: EspressoSettings) -> None:
+    check_converged(run, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
+
+
+def _finished(
+    run: PwRun, crystal: Crystal, settings: EspressoSettings
+) -> Corrected[PwRun, EspressoSettings]:
+    """Try again what did not converge from the program's own guess."""
+    done = run_corrected(
+        lambda corrected: run_scf(crystal, corrected), settings, correction, first=run
+    )
+    _check(done.result, crystal, done.settings)
+    return done

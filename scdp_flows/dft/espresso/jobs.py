@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scdp_flows.dft.plane_waves.jobs import PlaneWaveCode
 
@@ -48,10 +48,15 @@ class EspressoCode(PlaneWaveCode):
         """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.espresso.compare import seeded_comparison
 
-        return seeded_comparison(
-            structure,
-            self.settings,
-            densities,
-            diago_thr_init=self.seed_diago_thr_init,
-            paw_bootstrap=self.paw_bootstrap,
-        )
+        return seeded_comparison(structure, self.settings, densities, **self._how())
+
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a crystal from the given densities alone."""
+        from scdp_flows.dft.espresso.compare import seeded_starts
+
+        return seeded_starts(structure, self.settings, densities, **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        return {"diago_thr_init": self.seed_diago_thr_init, "paw_bootstrap": self.paw_bootstrap}

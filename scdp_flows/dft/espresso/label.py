@@ -49,9 +49,10 @@ def label_structure(
     """
     clock = LabelClock()
     crystal = as_crystal(structure, settings)
-    run, settings = run_corrected(
+    done = run_corrected(
         lambda corrected: run_scf(crystal, corrected, on_grid=True), settings, correction
     )
+    run, settings = done.result, done.settings
     check_converged(run, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
     if run.density is None or run.final is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from scdp_flows.io.espresso_waves import waves_on_grid
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from scdp_flows.dft.plane_waves.handlers import Corrected
     from scdp_flows.dft.plane_waves.seed import Calculation, SeededRun
     from scdp_flows.io.espresso_waves import EspressoWaves
 
-__all__ = ["StartErrors", "check_names", "compared_starts"]
+__all__ = ["StartErrors", "check_names", "compared_starts", "starts_alone"]
 
 R = TypeVar("R", bound=ScfRun)
 S = TypeVar("S")
@@ -81,7 +82,7 @@ def check_names(names: Mapping[str, object]) -> None:
 
 def compared_starts(
     calculation: Calculation[R, S],
-    default: R,
+    default: Corrected[R, Any],
     seeds: Mapping[str, Callable[[], S]],
     errors: StartErrors,
     waves_of: Callable[[S], EspressoWaves],
@@ -93,7 +94,8 @@ def compared_starts(
     calculation
         What to compute.
     default
-        The calculation from the program's own guess.
+        The calculation from the program's own guess. Where it needed other settings, all others
+        have them from the beginning, so that what failed before is no saving and is not counted.
     seeds
         Name → what makes a seed, or raises CalculationError.
     errors
@@ -107,15 +109,42 @@ def compared_starts(
         ``"default"`` first, then `seeds` in their order. What they call Fock builds are
         applications of the Hamiltonian to orbitals.
     """
-    starts = [_default_start(default)]
+    reference = default.result
+    starts = [replace(_default_start(reference), correction=default.words)]
     for name, make_seed in seeds.items():
-        run = run_seeded(calculation, make_seed, default=default)
-        start = _seeded_start(name, run, default)
+        run = run_seeded(calculation, make_seed, default=reference)
+        start = replace(_seeded_start(name, run, reference), correction=default.words)
         if run.seed is not None:
             waves = waves_of(run.seed)
             if np.array_equal(waves.indices, errors.waves.indices):
                 start = errors.added(start, waves.components[0])
         starts.append(start)
+    return starts
+
+
+def starts_alone(
+    calculation: Calculation[R, S],
+    seeds: Mapping[str, Callable[[], S]],
+    finish: Callable[[R], Corrected[R, Any]],
+) -> list[ScfStart]:
+    """Converge a crystal from each seed, without anything to compare with.
+
+    Parameters
+    ----------
+    calculation
+        What to compute.
+    seeds
+        Name → what makes a seed, or raises CalculationError.
+    finish
+        Takes the calculation that counts; tries again what did not converge from the program's own
+        guess, or raises CalculationError. What failed is counted.
+    """
+    starts = []
+    for name, make_seed in seeds.items():
+        run = run_seeded(calculation, make_seed)
+        done = finish(run.result)
+        start = _seeded_start(name, replace(run, result=done.result), None, failed=done.failed)
+        starts.append(replace(start, correction=done.words))
     return starts
 
 
@@ -137,9 +166,11 @@ def _default_start(run: ScfRun) -> ScfStart:
     )
 
 
-def _seeded_start(name: str, seeded: SeededRun[R, S], default: ScfRun) -> ScfStart:
-    """Record a seeded run; what a discarded attempt cost is added."""
-    runs = [seeded.result]
+def _seeded_start(
+    name: str, seeded: SeededRun[R, S], default: ScfRun | None, *, failed: Sequence[R] = ()
+) -> ScfStart:
+    """Record a seeded run; what a discarded attempt and other failed runs cost is added."""
+    runs = [*failed, seeded.result]
     if seeded.fallback_reason is not None and seeded.attempt is not None:
         runs.insert(0, seeded.attempt)
     result, effort = seeded.result, seeded.seed_effort
@@ -156,14 +187,14 @@ def _seeded_start(name: str, seeded: SeededRun[R, S], default: ScfRun) -> ScfSta
         cpu_s=sum(run.cpu_s for run in runs) + seed_cpu_s,
         wall_s=sum(run.wall_s for run in runs) + seeded.seed_wall_s,
         seed_cpu_s=seed_cpu_s,
-        energy_difference_ha=result.energy_ha - default.energy_ha,
+        energy_difference_ha=None if default is None else result.energy_ha - default.energy_ha,
         energies_ha=tuple(energy for run in runs for energy in run.energies_ha),
         moment=result.moment,
         force_difference_ev_ang=_force_difference(result, default),
     )
 
 
-def _force_difference(run: ScfRun, default: ScfRun) -> float | None:
-    if run.forces is None or default.forces is None or run is default:
+def _force_difference(run: ScfRun, default: ScfRun | None) -> float | None:
+    if default is None or run is default or run.forces is None or default.forces is None:
         return None
     return float(np.abs(run.forces - default.forces).max())

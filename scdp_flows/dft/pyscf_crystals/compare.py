@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scdp_flows.dft.plane_waves.compare import StartErrors, check_names, compared_starts
+from scdp_flows.dft.plane_waves.compare import (
+    StartErrors,
+    check_names,
+    compared_starts,
+    starts_alone,
+)
+from scdp_flows.dft.plane_waves.handlers import Corrected
 from scdp_flows.dft.plane_waves.program import check_converged
 from scdp_flows.dft.pyscf_crystals.cell import build_cell
 from scdp_flows.dft.pyscf_crystals.scf import CrystalSystem
@@ -24,9 +30,10 @@ if TYPE_CHECKING:
 
     from scdp_flows.dft.base import ScfStart, StartDensity
     from scdp_flows.dft.pyscf_crystals.inputs import PyscfCrystalSettings
+    from scdp_flows.dft.pyscf_crystals.scf import CrystalRun
     from scdp_flows.io.structures import AtomicStructure
 
-__all__ = ["seeded_comparison"]
+__all__ = ["seeded_comparison", "seeded_starts"]
 
 
 def seeded_comparison(
@@ -70,7 +77,7 @@ def seeded_comparison(
     system = CrystalSystem(build_cell(structure, settings), settings)
     calculation = CrystalCalculation(system, conv_tol_ha)
     default = calculation.run()
-    check_converged(default, system.crystal.formula, "PySCF", f"{conv_tol_ha} Ha")
+    _check(default, system, conv_tol_ha)
     exact = system.grid.density(default.dm)
     errors = StartErrors(grid_waves(system, settings, exact), system.grid.shape)
     made: dict[str, CrystalSeed] = {}
@@ -78,12 +85,12 @@ def seeded_comparison(
     def kept(name: str, make: Callable[[], CrystalSeed]) -> Callable[[], CrystalSeed]:
         return lambda: made.setdefault(name, make())
 
-    seeds = {
-        name: kept(name, lambda density=density: density_seed(system, settings, density))  # type: ignore[misc]
-        for name, density in densities.items()
-    }
-    seeds["exact"] = kept("exact", lambda: grid_seed(system, settings, exact))
-    starts = compared_starts(calculation, default, seeds, errors, lambda seed: seed.waves)
+    makers = _seeds(system, settings, densities)
+    makers["exact"] = lambda: grid_seed(system, settings, exact)
+    seeds = {name: kept(name, make) for name, make in makers.items()}
+    starts = compared_starts(
+        calculation, Corrected(default, settings), seeds, errors, lambda seed: seed.waves
+    )
     guess = system.grid.density(system.mean_field(conv_tol_ha).get_init_guess())
     waves = grid_waves(system, settings, guess)
     starts[0] = errors.added(starts[0], waves.components[0])
@@ -99,3 +106,51 @@ def seeded_comparison(
         )
         for start in starts
     ]
+
+
+def seeded_starts(
+    structure: AtomicStructure,
+    settings: PyscfCrystalSettings,
+    densities: Mapping[str, StartDensity],
+    *,
+    conv_tol_ha: float = 1e-9,
+) -> list[ScfStart]:
+    """Converge a crystal from each density, without anything to compare with.
+
+    Parameters
+    ----------
+    structure, settings, densities, conv_tol_ha
+        As in :func:`seeded_comparison`.
+
+    Raises
+    ------
+    StructureError
+        If the structure cannot be computed.
+    CalculationError
+        If a start falls back to the default guess, and that does not converge.
+    SettingsError
+        If a density is named ``"default"`` or ``"exact"``.
+    """
+    check_names(densities)
+    system = CrystalSystem(build_cell(structure, settings), settings)
+    seeds = _seeds(system, settings, densities)
+
+    def finish(run: CrystalRun) -> Corrected[CrystalRun, PyscfCrystalSettings]:
+        _check(run, system, conv_tol_ha)
+        return Corrected(run, settings)
+
+    return starts_alone(CrystalCalculation(system, conv_tol_ha), seeds, finish)
+
+
+def _check(run: CrystalRun, system: CrystalSystem, conv_tol_ha: float) -> None:
+    check_converged(run, system.crystal.formula, "PySCF", f"{conv_tol_ha} Ha")
+
+
+def _seeds(
+    system: CrystalSystem, settings: PyscfCrystalSettings, densities: Mapping[str, StartDensity]
+) -> dict[str, Callable[[], CrystalSeed]]:
+    """Return what makes the seed of each density when it is called."""
+    return {
+        name: lambda density=density: density_seed(system, settings, density)  # type: ignore[misc]
+        for name, density in densities.items()
+    }

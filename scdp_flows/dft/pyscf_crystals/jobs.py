@@ -68,6 +68,14 @@ class PyscfCrystalCode(DftCode):
             structure, self.settings, densities, conv_tol_ha=self.seed_conv_tol_ha
         )
 
+    def seeded_only(
+        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+    ) -> list[ScfStart]:
+        """Converge a crystal from the given densities alone."""
+        from scdp_flows.dft.pyscf_crystals.compare import seeded_starts
+
+        return seeded_starts(structure, self.settings, densities, conv_tol_ha=self.seed_conv_tol_ha)
+
     def _run_many(
         self,
         function: Callable[..., T],

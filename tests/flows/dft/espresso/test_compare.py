@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scdp_flows.dft.espresso import EspressoCode
 from scdp_flows.dft.espresso.compare import seeded_comparison
+from scdp_flows.dft.espresso.seed import PwCalculation
 from scdp_flows.dft.plane_waves.atoms import atomic_reference
 from scdp_flows.errors import SettingsError
 
@@ -42,3 +44,33 @@ def test_starts_in_order_with_their_errors(distorted: Structure, cheap: Espresso
 def test_names_with_a_meaning_are_refused(distorted: Structure, toy: EspressoSettings) -> None:
     with pytest.raises(SettingsError, match="exact"):
         seeded_comparison(distorted, toy, {"exact": None})  # type: ignore[dict-item]
+
+
+@pytest.mark.requires("espresso")
+def test_daily_work_computes_nothing_beside_the_starts(
+    distorted: Structure, cheap: EspressoSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atoms = atomic_reference(cheap, [14, 14]).superposition(
+        [14, 14], distorted.cart_coords, distorted.lattice.matrix, (True, True, True)
+    )
+    seeds: list[bool] = []
+
+    def counted(self: PwCalculation, seed: Any = None) -> Any:
+        seeds.append(seed is not None)
+        return run(self, seed)
+
+    run = PwCalculation.run
+    monkeypatch.setattr(PwCalculation, "run", counted)
+    (alone,) = EspressoCode(cheap).seeded_only(distorted, {"atomic": atoms})
+    assert seeds == [True]
+    assert (alone.start, alone.seed_used, alone.converged) == ("atomic", True, True)
+    assert alone.energy_difference_ha is None
+    assert alone.nmae_percent is None
+    # A start that is refused takes the program's own guess; here it needs two tries.
+    hard = replace(cheap, max_cycle=15, mixing_beta=5.0)
+    molecule = replace(atoms, pbc=(False,) * 3)
+    (refused,) = EspressoCode(hard).seeded_only(distorted, {"molecule": molecule})
+    assert not refused.seed_used
+    assert refused.converged
+    assert refused.iterations > 15
+    assert "mixing_beta is now 0.3" in (refused.correction or "")

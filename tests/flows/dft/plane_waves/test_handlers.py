@@ -43,7 +43,11 @@ def test_tries_end(
         assert not run.converged
         return (replace(settings, mixing_beta=0.5), "mixed less") if helps else None
 
-    result, settings = run_corrected(run, toy, correction)
+    found = run_corrected(run, toy, correction)
     assert seen == tried
-    assert settings.mixing_beta == tried[-1]
-    assert result.converged == (good_beta == tried[-1])
+    assert found.settings.mixing_beta == tried[-1]
+    assert found.result.converged == (good_beta == tried[-1])
+    assert len(found.failed) == len(tried) - 1
+    assert (found.words is None) == (len(tried) == 1)
+    known = run_corrected(run, toy, correction, first=Run(converged=True))
+    assert (known.failed, len(seen)) == ((), len(tried))

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from scdp_flows.dft.pyscf_crystals import PyscfCrystalCode
 from scdp_flows.dft.pyscf_crystals.compare import seeded_comparison
 from scdp_flows.dft.pyscf_crystals.label import crystal_atoms, label_structure
+from scdp_flows.dft.pyscf_crystals.seed import CrystalCalculation
 from scdp_flows.errors import SettingsError
 from scdp_models.basis.library import crystal_basis
 
@@ -30,6 +32,30 @@ def test_compares_starts(silicon_run: Any) -> None:
     assert "electrons" in starts["half"].fallback_reason
     assert not starts["half"].seed_used
     assert starts["half"].iterations == default.iterations
+
+
+def test_daily_work_computes_nothing_beside_the_starts(
+    silicon_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[bool] = []
+
+    def counted(self: CrystalCalculation, seed: Any = None) -> Any:
+        seeds.append(seed is not None)
+        return run(self, seed)
+
+    run = CrystalCalculation.run
+    monkeypatch.setattr(CrystalCalculation, "run", counted)
+    structure, settings = silicon_run.structure, silicon_run.settings
+    atoms = crystal_atoms(settings, [14]).superposition(
+        [14, 14], structure.cart_coords, structure.lattice.matrix, (True, True, True)
+    )
+    code = PyscfCrystalCode(settings)
+    given = {"atomic": atoms, "half": atoms.scaled(0.5)}
+    atomic, half = code.seeded_only(structure, given)
+    assert seeds == [True, False]  # what is refused takes the code's own guess
+    assert (atomic.seed_used, half.seed_used) == (True, False)
+    assert atomic.energy_difference_ha is None
+    assert atomic.energy_ha == pytest.approx(silicon_run.run.energy_ha, abs=1e-7)
 
 
 def test_names_with_a_meaning_are_refused(silicon_run: Any) -> None:
