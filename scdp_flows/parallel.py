@@ -29,13 +29,22 @@ _THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+_CORE_VARIABLES = ("SLURM_CPUS_PER_TASK", "NCPUS", "NSLOTS")
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use.
+
+    The least of what the system allows it and what its batch job was given, by
+    ``SLURM_CPUS_PER_TASK``, ``NCPUS`` (PBS) or ``NSLOTS`` (Grid Engine): not every cluster
+    enforces that.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    given = (os.environ.get(name, "") for name in _CORE_VARIABLES)
+    return min([allowed, *(int(one) for one in given if one.isdecimal() and int(one) > 0)])
 
 
 def map_parallel(

@@ -54,8 +54,18 @@ def test_an_error_of_a_call_is_raised() -> None:
         list(map_parallel(math.sqrt, [(4.0,), (-1.0,)], n_processes=2))
 
 
-def test_there_is_at_least_one_core() -> None:
-    assert available_cores() >= 1
+@pytest.mark.parametrize("variable", ["SLURM_CPUS_PER_TASK", "NCPUS", "NSLOTS"])
+def test_no_more_cores_are_used_than_the_batch_job_was_given(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_CPUS_PER_TASK", "NCPUS", "NSLOTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(16))
+    found = {}
+    for given in ("4", "64", "0", "", "many"):
+        monkeypatch.setenv(variable, given)
+        found[given] = available_cores()
+    assert found == {"4": 4, "64": 16, "0": 16, "": 16, "many": 16}
 
 
 def test_workers_do_not_outlive_a_killed_parent() -> None:
