@@ -127,7 +127,7 @@ class Comparison:
         elements = {int(z) for m in given.pool for z in as_arrays(m)[0]}
         self.basis = basis_from_spec(BASIS, elements)
         with open_stores(self.store) as stores:
-            self.pool = stores.curation.put_pool(given.pool).structures
+            self.pool = [stores.curation.put_pool(given.pool).structures]
         self.label = cache(self._label)
 
     def campaign(self, strategy: str, seed: int) -> list[Errors]:

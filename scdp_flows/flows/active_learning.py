@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job, Maker
 
 from scdp_flows.errors import SettingsError
+from scdp_flows.flows.batches import structure_batches
 from scdp_flows.flows.ensemble import EnsembleTrainMaker
 from scdp_flows.flows.label import LabelFlowMaker
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from scdp_flows.schemas.active_learning import Campaign
 
 __all__ = ["ActiveLearningMaker"]
+
+# A structure of few atoms takes about 1 kB in a job, whose document must not exceed 16 MB.
+_LARGEST_PART = 5_000
 
 
 @dataclass
@@ -38,7 +42,7 @@ class ActiveLearningMaker(Maker):
     >>> frames = load_ethanol(30)
     >>> flow = ActiveLearningMaker().make(frames[:20], frames[20:])
     >>> [job.name for job in flow.jobs]
-    ['label structures', 'begin']
+    ['label structures', 'keep pool', 'begin']
     """
 
     name: str = "active learning"
@@ -88,10 +92,10 @@ class ActiveLearningMaker(Maker):
         if self.ensemble_maker.evaluate_maker is None:
             raise SettingsError("ensemble_maker has no evaluate_maker; give it one")
         labels = self._labels().make(test_structures)
-        begin = self.begin_maker.in_store(self.store_path).make(
-            self, list(pool), labels.output.density_ids
-        )
-        return Flow([labels, begin], output=begin.output, name=self.name)
+        maker = self.begin_maker.in_store(self.store_path)
+        parts = [maker.keep(part) for part in structure_batches(pool, _LARGEST_PART)]
+        begin = maker.make(self, [part.output for part in parts], labels.output.density_ids)
+        return Flow([labels, *parts, begin], output=begin.output, name=self.name)
 
     def make_round(self, campaign: Campaign, structures: Sequence[AtomicStructure]) -> Flow:
         """Chain the jobs of one round.

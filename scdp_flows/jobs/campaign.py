@@ -13,6 +13,8 @@ from scdp_flows.errors import DatasetError, SettingsError
 from scdp_flows.io.structures import as_arrays
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.schemas.active_learning import ActiveLearningOutput, Campaign, LearningRound
+from scdp_flows.schemas.density import BlobReference
+from scdp_flows.schemas.identity import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,7 @@ class RoundMaker(Protocol):
 
 @dataclass(kw_only=True)
 class BeginCampaignMaker(StepMaker):
-    """Make the job that keeps the pool and starts the first round."""
+    """Make the jobs that keep the pool, and the one that starts the first round."""
 
     name: str = "begin"
     n_first: int = 8
@@ -44,10 +46,29 @@ class BeginCampaignMaker(StepMaker):
     tag: str = "active learning"
     """Beginning of the tag that the labels get; a hash of the pool follows."""
 
+    @job(name="keep pool", output_schema=BlobReference)
+    def keep(self, structures: Sequence[AtomicStructure]) -> BlobReference:
+        """Store a part of the pool, which as a whole may be too large for the document of a job.
+
+        Parameters
+        ----------
+        structures
+            What may be labelled.
+
+        Raises
+        ------
+        DatasetError
+            If there is none.
+        StoreError
+            If they cannot be written.
+        """
+        with self.open_stores() as stores:
+            return stores.curation.put_pool(structures).structures
+
     # Without output schema: a flow takes its place, and jobflow checks a reference by the schema.
     @job
     def make(
-        self, rounds: Maker, pool: Sequence[AtomicStructure], test_ids: Sequence[str]
+        self, rounds: Maker, pool: Sequence[BlobReference], test_ids: Sequence[str]
     ) -> Response[Any]:
         """Draw the first structures.
 
@@ -56,7 +77,7 @@ class BeginCampaignMaker(StepMaker):
         rounds
             Builds the flow of a round; see :class:`RoundMaker`.
         pool
-            What may be labelled.
+            What may be labelled, in parts; see ``keep``.
         test_ids
             Labels that models are judged by.
 
@@ -65,17 +86,18 @@ class BeginCampaignMaker(StepMaker):
         DatasetError
             If the pool has fewer structures than the first round takes, or more elements than they
             can show.
+        BlobError
+            If the pool is not there or damaged.
         """
-        chosen = draw_first(pool, self.n_first, seed=self.seed)
         with self.open_stores() as stores:
-            reference = stores.curation.put_pool(pool).structures
+            structures = stores.curation.load_pool(pool)
         campaign = Campaign(
-            pool=reference,
+            pool=list(pool),
             test_ids=list(test_ids),
-            tag=f"{self.tag} {reference.key[:8]} {uuid4().hex[:8]}",
-            chosen=chosen,
+            tag=f"{self.tag} {content_hash([part.key for part in pool])[:8]} {uuid4().hex[:8]}",
+            chosen=draw_first(structures, self.n_first, seed=self.seed),
         )
-        return _started(rounds, campaign, pool)
+        return _started(rounds, campaign, structures)
 
 
 def draw_first(pool: Sequence[AtomicStructure], n_first: int, *, seed: int) -> list[int]:

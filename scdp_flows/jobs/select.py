@@ -15,7 +15,7 @@ from scdp_flows.progress import track
 from scdp_flows.schemas.active_learning import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.predictors.base import Predictor
@@ -56,7 +56,7 @@ class SelectMaker(StepMaker):
     @job(output_schema=Selection)
     def make(
         self,
-        pool: BlobReference,
+        pool: Sequence[BlobReference],
         predictor: Predictor | None = None,
         *,
         taken: Iterable[int] = (),
@@ -66,7 +66,8 @@ class SelectMaker(StepMaker):
         Parameters
         ----------
         pool
-            Where the structures are; see :meth:`scdp_flows.stores.curation.CurationStore.put_pool`.
+            Where the structures are, in parts; see
+            :meth:`scdp_flows.stores.curation.CurationStore.put_pool`.
         predictor
             An ensemble; not needed for a random choice.
         taken

@@ -53,7 +53,7 @@ class LearningRound(ScdpPart):
 class Campaign(ScdpPart):
     """Say where a campaign stands; it is handed from round to round."""
 
-    pool: BlobReference = Field(description="The structures to choose from.")
+    pool: list[BlobReference] = Field(description="The structures to choose from, in parts.")
     test_ids: list[str] = Field(description="Labels that models are judged by.")
     tag: str = Field(description="Tag that the labels get, for people.")
     rounds: list[LearningRound] = Field(default_factory=list, description="What is done.")

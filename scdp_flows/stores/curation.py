@@ -15,7 +15,7 @@ from scdp_flows.schemas.statistics import StatisticsDoc
 from scdp_flows.stores.documents import SHARED_KEY, DocumentStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from maggma.core import Store
 
@@ -73,20 +73,21 @@ class CurationStore:
             PoolDoc(pool_id=blob.key, structures=blob, n_structures=len(structures))
         )
 
-    def load_pool(self, reference: BlobReference) -> list[AtomicStructure]:
+    def load_pool(self, parts: Iterable[BlobReference]) -> list[AtomicStructure]:
         """Return the structures of a pool.
 
         Parameters
         ----------
-        reference
-            Field ``structures`` of its document.
+        parts
+            Where they are: fields ``structures`` of the documents, in this order.
 
         Raises
         ------
         BlobError
-            If they are missing or damaged.
+            If some are missing or damaged.
         """
-        return list(MontyDecoder().process_decoded(json.loads(self.blobs.get(reference))))
+        decode = MontyDecoder().process_decoded
+        return [one for part in parts for one in decode(json.loads(self.blobs.get(part)))]
 
     def put_split(self, parts: Mapping[Split, Sequence[str]], **fields: Any) -> SplitDoc:
         """Store a division; identifier, counts and list are made here.

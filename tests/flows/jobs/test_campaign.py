@@ -53,7 +53,7 @@ def test_garbage_collection_leaves_the_pool(
     with open_stores(campaign_maker.store_path) as stores:
         assert collect_garbage(stores, grace_s=-1).n_removed == 0
         (doc,) = stores.curation.pools.query()
-        assert stores.curation.load_pool(doc.structures) == hydrogens[1:]
+        assert stores.curation.load_pool([doc.structures]) == hydrogens[1:]
 
 
 @pytest.mark.usefixtures("instant_training")

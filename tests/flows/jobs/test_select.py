@@ -48,7 +48,7 @@ def pool(molecules: list[Molecule], store_path: str) -> BlobReference:
 def _choose(store_path: str, pool: BlobReference, given: Any = None, **fields: Any) -> Selection:
     taken = fields.pop("taken", ())
     maker = SelectMaker(store_path=store_path, **fields)
-    found = SelectMaker.make.original(maker, pool, given, taken=taken)  # type: ignore[attr-defined]
+    found = SelectMaker.make.original(maker, [pool], given, taken=taken)  # type: ignore[attr-defined]
     assert isinstance(found, Selection)
     return found
 

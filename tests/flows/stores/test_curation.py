@@ -53,7 +53,7 @@ def test_a_list_of_another_split_is_noticed(stores: Stores) -> None:
 def test_a_pool_comes_back_and_is_stored_once(stores: Stores, molecules: list[Molecule]) -> None:
     doc = stores.curation.put_pool(molecules)
     assert doc.n_structures == len(molecules)
-    assert stores.curation.load_pool(doc.structures) == molecules
+    assert stores.curation.load_pool([doc.structures]) == molecules
     assert stores.curation.put_pool(list(molecules)) == doc
     assert stores.curation.pools.count() == 1
     with pytest.raises(DatasetError, match="no structures to choose from"):
@@ -65,7 +65,7 @@ def test_a_pool_stays_for_as_long_as_it_is_listed(
 ) -> None:
     doc = stores.curation.put_pool(molecules)
     assert collect_garbage(stores, grace_s=-1).n_removed == 0
-    assert stores.curation.load_pool(doc.structures) == molecules
+    assert stores.curation.load_pool([doc.structures]) == molecules
     stores.blobs.discard(doc.structures)
     (problem,) = check_stores(stores).problems
     assert (problem.what, problem.where) == ("missing blob", doc.pool_id)
