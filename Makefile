@@ -54,8 +54,7 @@ tutorials: $(READY) ## execute the tutorials and render them with pictures (SCDP
 	$(BIN)/python docs/render_tutorials.py
 
 soak: $(READY) ## run the long stress tests
-	$(BIN)/python -m pytest -m soak; status=$$?; \
-		test $$status -ne 5 || { echo "no soak tests yet"; exit 0; }; exit $$status
+	$(BIN)/python -m pytest -m soak
 
 docs: $(READY) ## build the pages in docs/_build
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build

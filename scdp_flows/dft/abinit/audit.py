@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from scdp_flows.dft.abinit.folder import read_record, write_record
 from scdp_flows.dft.abinit.output import parse_output
-from scdp_flows.schemas.run_seed import RunAudit, RunSeedDoc
+from scdp_flows.schemas.run_start import RunOutcome
 from scdp_flows.stores.factory import open_stores
 from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
     import os
+
+    from scdp_flows.schemas.run_seed import RunSeedDoc
 
 __all__ = ["audit_folder", "record_audit"]
 
@@ -27,7 +29,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def audit_folder(folder: str | os.PathLike[str], record: RunSeedDoc) -> RunAudit:
+def audit_folder(folder: str | os.PathLike[str], record: RunSeedDoc) -> RunOutcome:
     """Tell what the outputs of a run say about its start.
 
     Parameters
@@ -51,7 +53,7 @@ def audit_folder(folder: str | os.PathLike[str], record: RunSeedDoc) -> RunAudit
         why = f"the calculation was not seeded: {record.reason}"
     elif not output.density_was_read:
         why = "abinit did not read the density as it is"
-    return RunAudit(
+    return RunOutcome(
         seed_used=why is None,
         why_not_used=why,
         grid=None if grid is None else (int(grid[1]), int(grid[2]), int(grid[3])),

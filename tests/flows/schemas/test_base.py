@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 for _found in iter_modules(scdp_flows.schemas.__path__):
     import_module(f"scdp_flows.schemas.{_found.name}")
-DOCUMENTS = [d for d in ScdpDoc.__subclasses__() if d.__module__.startswith("scdp_flows.")]
 
 
 def _parts(base: type[ScdpPart]) -> Iterator[type[ScdpPart]]:
@@ -24,6 +23,9 @@ def _parts(base: type[ScdpPart]) -> Iterator[type[ScdpPart]]:
         if child.__module__.startswith("scdp_flows."):
             yield child
             yield from _parts(child)
+
+
+DOCUMENTS = [d for d in _parts(ScdpDoc) if issubclass(d, ScdpDoc) and hasattr(d, "doc_type")]
 
 
 def _holds(found: Any, stored: Any) -> bool:

@@ -9,7 +9,8 @@ from scdp_flows.schemas.evaluation import EvaluationDoc
 from scdp_flows.schemas.prediction import PredictionDoc
 from scdp_flows.schemas.relaxation import RelaxationDoc, RelaxationStep
 from scdp_flows.schemas.report import ReportDoc
-from scdp_flows.schemas.run_seed import RunAudit, RunSeedDoc
+from scdp_flows.schemas.run_seed import RunSeedDoc
+from scdp_flows.schemas.run_start import RunOutcome
 from scdp_flows.schemas.seeding import SeedDoc
 from scdp_flows.schemas.seeding_benchmark import SeedingBenchmarkDoc
 from scdp_flows.schemas.vasp_seed import VaspAudit, VaspSeedDoc
@@ -77,7 +78,7 @@ def test_the_starts_of_all_codes_are_told_alike(sqlite_store: SqliteStore) -> No
     audit: dict[str, Any] = {"seed_used": True, "scf_steps": [6, 4]}
     vasp = VaspAudit(**audit, charge_read=True, occupancies="read", magnetization="none")
     reports.put(VaspSeedDoc(run_id="a", job_uuid="a", status="seeded", audit=vasp, **run))
-    other = RunAudit(**audit)
+    other = RunOutcome(**audit)
     reports.put(RunSeedDoc(run_id="b", job_uuid="b", status="seeded", audit=other, code="x", **run))
     reports.put(RunSeedDoc(run_id="not audited", status="seeded", code="x", **run))
     numbers: dict[str, Any] = {"fock_builds": 1, "energy_ev": -1.0, "cpu_s": 1.0, "wall_s": 1.0}
