@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from monty.json import jsanitize
@@ -11,13 +11,17 @@ from rich.console import Console
 
 from scdp_flows.cli.options import StoreOption, as_path
 from scdp_flows.cli.running import PARTLY_FAILED, run_here, show_table
+from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.schemas.doctor import Examination
-from scdp_flows.stores.factory import job_store
 from scdp_flows.submission.cluster import TEMPLATE, Cluster, Engine
 from scdp_flows.submission.engines import outputs, states, submit_flow
-from scdp_flows.submission.flow_file import read_flow
+from scdp_flows.submission.flow_file import FlowFile, read_flow
 from scdp_flows.submission.work import WORKS
+from scdp_flows.yaml_text import read_mapping, validated
+
+if TYPE_CHECKING:
+    from jobflow import Flow, Job
 
 __all__ = ["cluster_template", "doctor", "status", "submit"]
 
@@ -39,12 +43,27 @@ def submit(
 ) -> None:
     """Run a flow here, or put it into the queue of a workflow engine."""
     described = _cluster(cluster, engine)
-    work = read_flow(flow)
     if described.engine == "local":
+        work = _flow_in(store, flow)
         _show_output(work.name, run_here(work, store))
         return
-    numbers = submit_flow(work, described, store=None if store is None else job_store(store))
+    if store is not None:
+        raise SettingsError(
+            f"--store {store} is for flows that run here; with the engine {described.engine} data "
+            "goes where the settings of the workers say (STORE_PATH in ~/.scdp.yaml), or where the "
+            "field store_path of the Maker says: leave --store out"
+        )
+    numbers = submit_flow(read_flow(flow), described)
     Console().print(f"submitted {len(numbers)} jobs to {described.engine}: {', '.join(numbers)}")
+
+
+def _flow_in(store: Path | None, file: Path) -> Flow | Job:
+    """Read a flow whose Makers use the stores in a folder; None leaves them as they are."""
+    if store is None:
+        return read_flow(file)
+    described = validated(FlowFile, read_mapping(file), source=str(file))
+    fields = {**described.fields, "store_path": as_path(store)}
+    return described.model_copy(update={"fields": fields}).build(file.parent)
 
 
 def _show_output(name: str, output: Any) -> None:

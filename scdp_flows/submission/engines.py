@@ -33,7 +33,7 @@ def submit_flow(flow: Flow | Job, cluster: Cluster, *, store: JobStore | None = 
         Which engine, and where each kind of work is done.
     store
         Where FireWorks puts the outputs; None: where the settings of jobflow on the worker say.
-        With jobflow-remote the project decides.
+        With jobflow-remote the project decides, and none may be given.
 
     Raises
     ------
@@ -43,6 +43,11 @@ def submit_flow(flow: Flow | Job, cluster: Cluster, *, store: JobStore | None = 
         If the engine is not installed.
     """
     checked = _complete(cluster)
+    if checked.engine == "remote" and store is not None:
+        raise SettingsError(
+            f"jobflow-remote puts outputs where the project {checked.project!r} says (jobstore), "
+            "not into a store that is given with the flow; leave it out"
+        )
     place(flow, checked)
     if checked.engine == "remote":
         return submit_remote(flow, checked)

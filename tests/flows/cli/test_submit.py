@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scdp_flows.stores.factory import open_stores
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pymatgen.core import Molecule
 
 
 @pytest.fixture
@@ -34,6 +37,32 @@ def test_without_a_cluster_a_flow_runs_here(
     assert (tmp_path / "store" / "jobs.sqlite").is_file()
     assert "doctor: done" in done.stdout
     assert re.search(r"host .* \S+", done.stdout)
+
+
+def test_data_goes_into_the_store_that_is_named(
+    scdp: Callable[..., Any], tmp_path: Path, water: Molecule
+) -> None:
+    water.to(str(tmp_path / "water.xyz"))
+    (tmp_path / "flow.yaml").write_text(
+        "maker: predict\nstructures: {structures: water.xyz}\nfields:\n  predict_maker:\n"
+        "    predictor: {class: 'scdp_flows.predictors.atomic:AtomicPredictor', model: small-"
+        "molecules-pbe-gth}\n"
+    )
+    done = scdp("submit", tmp_path / "flow.yaml", "--store", tmp_path / "mine")
+    assert done.exit_code == 0, done.stderr
+    with open_stores(tmp_path / "mine") as stores:
+        assert stores.reports.predictions.count() == 1
+    assert not (tmp_path / "scdp_data").exists()
+
+
+def test_a_store_is_refused_that_the_workers_would_not_use(
+    scdp: Callable[..., Any], flow_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cluster.yaml").write_text(TEMPLATE)
+    cluster = ("--cluster", tmp_path / "cluster.yaml")
+    done = scdp("submit", flow_file, *cluster, "--store", tmp_path / "mine")
+    assert done.exit_code == 2
+    assert "with the engine remote data goes where" in done.stderr
 
 
 def test_this_machine_is_examined(scdp: Callable[..., Any], tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jobflow import JobStore
+from maggma.stores import MemoryStore
 
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.doctor import DoctorMaker
@@ -24,6 +26,11 @@ def test_another_engine_needs_all_places() -> None:
     cluster = Cluster().model_copy(update={"engine": "fireworks"})
     with pytest.raises(SettingsError, match="work lacks light"):
         submit_flow(DoctorMaker().make(), cluster)
+
+
+def test_a_store_that_the_engine_would_not_use_is_refused() -> None:
+    with pytest.raises(SettingsError, match="where the project 'scdp' says"):
+        submit_flow(DoctorMaker().make(), Cluster.parse(TEMPLATE), store=JobStore(MemoryStore()))
 
 
 @pytest.fixture
