@@ -13,7 +13,7 @@ from jobflow import CURRENT_JOB, job
 from pymatgen.core import Molecule, Structure
 
 from scdp_flows.errors import StructureError
-from scdp_flows.io.structures import structure_hash
+from scdp_flows.io.structures import structure_hash, total_charge
 from scdp_flows.jobs.fit_basis import fit_basis
 from scdp_flows.schemas.identity import hill_formula
 from scdp_flows.schemas.relaxation import RelaxationDoc, RelaxationStep
@@ -56,7 +56,10 @@ class RelaxationCode(Protocol):
         ...
 
     def calculator(self, predictor: Predictor | None, basis: BasisSet | None) -> Any:
-        """Return an ASE calculator for one path, which keeps its `steps`."""
+        """Return an ASE calculator for one path, which keeps its `steps`.
+
+        It has the parameter `charge`, for molecules `spin_multiplicity` too.
+        """
         ...
 
 
@@ -147,11 +150,20 @@ class RelaxMaker(AseRelaxMaker):
     def _calculator_of(self, structure: AtomicStructure, predictor: Predictor | None) -> Any:
         needed = self.code.needs_basis
         basis = fit_basis(self.basis, structure.atomic_numbers) if needed else None
-        return self.code.calculator(predictor, basis)
+        calculator = self.code.calculator(predictor, basis)
+        # ASE has no word for them: what turns crystals into atoms objects drops their charge.
+        state: dict[str, float] = {"charge": total_charge(structure)}
+        if isinstance(structure, Molecule):
+            state["spin_multiplicity"] = structure.spin_multiplicity
+        calculator.set(**state)
+        return calculator
 
     def _relax(self, structure: AtomicStructure, calculator: Calculator) -> AseResult:
         relaxer = AseRelaxer(calculator, relax_cell=False, **self.optimizer_kwargs)
-        return relaxer.relax(structure, steps=self.steps, **self.relax_kwargs)
+        result = relaxer.relax(structure, steps=self.steps, **self.relax_kwargs)
+        if isinstance(result.final_mol_or_struct, Structure):
+            result.final_mol_or_struct.set_charge(total_charge(structure))
+        return result
 
     def _relax_and_store(
         self, structure: AtomicStructure, index: int, predictor: Predictor | None

@@ -6,17 +6,16 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
 from monty.json import MSONable
 from pymatgen.core import Lattice, Structure
 
 from scdp_flows.dft.espresso.files import SeedFiles
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, augmented
-from scdp_flows.dft.path import predicted_start
+from scdp_flows.dft.path import PathCalculator, predicted_start
 from scdp_flows.dft.plane_waves.atoms import superposed_waves
 from scdp_flows.dft.plane_waves.continuation import WaveContinuation, check_wave_policy
 from scdp_flows.dft.plane_waves.program import check_converged
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.scf import PwRun
+    from scdp_flows.dft.path import ElectronicState
     from scdp_flows.dft.plane_waves.continuation import WavePolicy, WaveStart
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.kind import DensityKind
@@ -127,12 +127,14 @@ class _Computed(NamedTuple):
     wall_s: float
 
 
-class EspressoCalculator(Calculator):
+class EspressoCalculator(PathCalculator):
     """Give ASE energies (eV) and forces (eV/Å) of one crystal along a path of geometries.
 
     A start that fails is dropped, the calculation goes on from the program's own guess, and the
     history is forgotten. Occupancies inside the spheres of projector-augmented waves are those of
-    the geometry before; the first geometry of such a path is not seeded.
+    the geometry before; the first geometry of such a path is not seeded. The charge is a parameter
+    or that of the atoms object, see :class:`scdp_flows.dft.path.PathCalculator`; magnetic moments
+    start as the settings say.
 
     Parameters
     ----------
@@ -147,54 +149,28 @@ class EspressoCalculator(Calculator):
     steps
         One record per geometry, in order.
     run
-        The last converged calculation.
+        The last calculation; None if it did not converge.
     """
 
-    implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ASE declares it
     name = "espresso"
+    default_parameters = {"charge": None}  # noqa: RUF012 - as ASE declares it
+    run: PwRun | None
 
     def __init__(self, code: EspressoRelaxation, predictor: Predictor | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        if predictor is None and code.needs_predictor:
-            raise SettingsError(
-                f"start policy {code.policy!r} needs predictions and no predictor is given; give "
-                "one, or choose previous_density or extrapolated_density"
-            )
-        kind = None if predictor is None else predictor.kind()
-        if kind is not None:
-            kind.check_compatible(code.kind())
+        super().__init__(code, predictor)
         self.code = code
         self.settings = replace(code.settings, forces=True)
-        self.steps: list[RelaxationStep] = []
-        self.run: PwRun | None = None
-        uses = code.needs_predictor or code.policy == "auto"
-        self._predictor = predictor if uses else None
+        self._before: SeedFiles | None = None
         without = code.policy == "auto" and predictor is None
         policy: WavePolicy = "extrapolated_density" if without else code.policy
         self._continuation = WaveContinuation(policy, code.history)
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: list[str] | None = None,
-        system_changes: list[str] = all_changes,
-    ) -> None:
-        """Compute energy and forces of a geometry; called by ASE.
-
-        Raises
-        ------
-        StructureError
-            If the crystal cannot be computed.
-        CalculationError
-            If it does not converge.
-        """
-        super().calculate(atoms, properties or ["energy"], system_changes)  # type: ignore[no-untyped-call]
-        if not system_changes and self.run is not None:
-            return
-        computed = self._converge(_structure(self.atoms if atoms is None else atoms))
-        run = self.run = computed.seeded.result
+    def _compute(self, atoms: Atoms, state: ElectronicState) -> None:
+        computed = self._converge(_structure(atoms, state))
+        run = computed.seeded.result
         if run.forces is None:
             raise CalculationError("pw.x printed no forces")
+        self.run, self._before = run, run.final
         self.steps.append(self._record(computed))
         self.results = {"energy": run.energy_ev, "forces": run.forces}
 
@@ -205,9 +181,9 @@ class EspressoCalculator(Calculator):
         start, reason = self._start(structure, crystal)
         seeded = self._run(crystal, start, default)
         result = seeded.result
-        check_converged(result, crystal.formula, "pw.x", f"{self.settings.conv_thr_ry} Ry")
         if seeded.fallback_reason is not None:
             self._continuation.forget()
+        check_converged(result, crystal.formula, "pw.x", f"{self.settings.conv_thr_ry} Ry")
         if result.final is not None:
             self._continuation.learn(result.final.waves)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -248,7 +224,7 @@ class EspressoCalculator(Calculator):
         if waves is None:
             run = default or run_scf(crystal, self.settings)
             return SeededRun(run, None, None, None, 0.0, 0.0)
-        before = None if self.run is None else self.run.final
+        before = self._before
 
         def seed() -> SeedFiles:
             if not augmented(crystal, self.settings):
@@ -298,7 +274,7 @@ class EspressoCalculator(Calculator):
         )
 
 
-def _structure(atoms: Any) -> Structure:
+def _structure(atoms: Atoms, state: ElectronicState) -> Structure:
     """Return the crystal of an atoms object, positions as they are."""
     if not all(atoms.pbc):
         raise StructureError(
@@ -310,5 +286,5 @@ def _structure(atoms: Any) -> Structure:
         atoms.get_atomic_numbers(),
         atoms.get_positions(),
         coords_are_cartesian=True,
-        charge=getattr(atoms, "charge", None) or 0,
+        charge=state.charge,
     )

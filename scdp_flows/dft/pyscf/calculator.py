@@ -9,18 +9,18 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import all_changes
 from monty.json import MSONable
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.path import predicted_start
+from scdp_flows.dft.path import PathCalculator
 from scdp_flows.dft.pyscf.continuation import Continuation
 from scdp_flows.dft.pyscf.continuation_base import Geometry, PathSettings, check_policy
 from scdp_flows.dft.pyscf.inputs import PyscfSettings
 from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
 from scdp_flows.dft.pyscf.seed import SeededRun, run_seeded
-from scdp_flows.errors import CalculationError, SettingsError, StructureError
+from scdp_flows.errors import SettingsError, StructureError
 from scdp_flows.schemas.relaxation import RelaxationStep
 from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.base import StartDensity
+    from scdp_flows.dft.path import ElectronicState
     from scdp_flows.dft.pyscf.continuation_base import Start, StartPolicy
     from scdp_flows.dft.pyscf.scf import ScfRun
     from scdp_flows.kind import DensityKind
@@ -127,12 +127,12 @@ class _Computed(NamedTuple):
     wall_s: float
 
 
-class PyscfCalculator(Calculator):
+class PyscfCalculator(PathCalculator):
     """Give ASE energies (eV) and forces (eV/Å) of one molecule along a path of geometries.
 
     A start that fails is dropped, the calculation goes on from PySCF's own guess, and the history
-    is forgotten. Charge and spin multiplicity are those of the atoms object (attributes ``charge``
-    and ``spin_multiplicity``, which pymatgen sets), neutral and lowest otherwise.
+    is forgotten. Charge and spin multiplicity are parameters or those of the atoms object, see
+    :class:`scdp_flows.dft.path.PathCalculator`.
 
     Parameters
     ----------
@@ -148,11 +148,12 @@ class PyscfCalculator(Calculator):
     steps
         One record per geometry, in order.
     run
-        The last converged calculation.
+        The last calculation; None if it did not converge.
     """
 
-    implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ASE declares it
     name = "pyscf"
+    default_parameters = {"charge": None, "spin_multiplicity": None}  # noqa: RUF012 - as ASE's
+    run: ScfRun | None
 
     def __init__(
         self,
@@ -160,22 +161,10 @@ class PyscfCalculator(Calculator):
         predictor: Predictor | None = None,
         basis: BasisSet | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        if predictor is None and code.needs_predictor:
-            raise SettingsError(
-                f"start policy {code.policy!r} needs predictions and no predictor is given; give "
-                "one, or choose previous_dm or previous_deformation"
-            )
-        kind = None if predictor is None else predictor.kind()
-        if kind is not None:
-            kind.check_compatible(code.kind())
+        super().__init__(code, predictor)
         self.code = code
-        self.steps: list[RelaxationStep] = []
-        self.run: ScfRun | None = None
         path = PathSettings(code.policy, code.seed_grid_level, code.history)
         self._continuation = Continuation(code.settings, path, basis)
-        uses = code.needs_predictor or code.policy == "auto"
-        self._predictor = predictor if uses else None
 
     def calculate(
         self,
@@ -183,7 +172,7 @@ class PyscfCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Compute energy and forces of a geometry; called by ASE.
+        """Compute the energy of a geometry, and its forces if asked for; called by ASE.
 
         Raises
         ------
@@ -192,14 +181,15 @@ class PyscfCalculator(Calculator):
         CalculationError
             If it does not converge.
         """
-        super().calculate(atoms, properties or ["energy"], system_changes)  # type: ignore[no-untyped-call]
-        if system_changes or self.run is None:
-            computed = self._converge(_molecule(self.atoms if atoms is None else atoms))
-            self.run = computed.seeded.result
-            self.steps.append(self._record(computed))
-            self.results = {"energy": self.run.energy_ha * HARTREE_TO_EV}
-        if properties and "forces" in properties:
+        super().calculate(atoms, properties, system_changes)
+        if self.run is not None and properties and "forces" in properties:
             self.results["forces"] = self._forces(self.run)
+
+    def _compute(self, atoms: Atoms, state: ElectronicState) -> None:
+        computed = self._converge(_molecule(atoms, state))
+        self.run = computed.seeded.result
+        self.steps.append(self._record(computed))
+        self.results = {"energy": self.run.energy_ha * HARTREE_TO_EV}
 
     def _forces(self, run: ScfRun) -> NDArray[np.float64]:
         """Return the forces of the last geometry in eV/Å and note them in its record."""
@@ -217,13 +207,14 @@ class PyscfCalculator(Calculator):
         mol = build_molecule(structure, self.code.settings)
         default = self._unseeded(mol)
         cpu, wall = time.process_time(), time.perf_counter()
-        prediction, reason = self._predict(structure)
+        needs_spin = self.code.settings.spin == "unrestricted"
+        prediction, reason = self._predict(structure, needs_spin=needs_spin)
         geometry = Geometry(structure, mol, prediction)
         start = self._continuation.start(geometry)
         seeded = self._run(mol, start, default)
-        check_converged(seeded.result, structure.formula, self.code.conv_tol_ha)
         if seeded.fallback_reason is not None:
             self._continuation.forget()
+        check_converged(seeded.result, structure.formula, self.code.conv_tol_ha)
         self._continuation.learn(geometry, seeded.result)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         if seeded.result is default:
@@ -236,16 +227,6 @@ class PyscfCalculator(Calculator):
             run = default or run_scf(mol, settings, conv_tol_ha=tolerance)
             return SeededRun(run, None, None, None, 0.0, 0.0)
         return run_seeded(mol, settings, start.make_dm0, conv_tol_ha=tolerance, default=default)
-
-    def _predict(self, structure: Molecule) -> tuple[StartDensity | None, str | None]:
-        """Return what is predicted, or why nothing is."""
-        if self._predictor is None:
-            return None, None
-        needs_spin = self.code.settings.spin == "unrestricted"
-        try:
-            return predicted_start(self._predictor, structure, needs_spin=needs_spin), None
-        except CalculationError as error:
-            return None, str(error)
 
     def _unseeded(self, mol: Any) -> ScfRun | None:
         """Converge from PySCF's own guess where that is to be compared with."""
@@ -280,22 +261,25 @@ class PyscfCalculator(Calculator):
         )
 
 
-def _molecule(atoms: Any) -> Molecule:
-    """Return the molecule of an atoms object with its charge and multiplicity.
+def _molecule(atoms: Atoms, state: ElectronicState) -> Molecule:
+    """Return the molecule of an atoms object in an electronic state.
 
     Raises
     ------
     StructureError
-        If it is periodic.
+        If it is periodic, or has no such state.
     """
     if any(atoms.pbc):
         raise StructureError(
             f"{atoms.get_chemical_formula()} is periodic; here molecules are relaxed: give a "
             "Molecule, or use a code for crystals"
         )
-    return Molecule(
-        atoms.get_atomic_numbers(),
-        atoms.get_positions(),
-        charge=getattr(atoms, "charge", None) or 0,
-        spin_multiplicity=getattr(atoms, "spin_multiplicity", None),
-    )
+    try:
+        return Molecule(
+            atoms.get_atomic_numbers(),
+            atoms.get_positions(),
+            charge=state.charge,
+            spin_multiplicity=state.spin_multiplicity,
+        )
+    except ValueError as error:  # electrons and multiplicity do not go together
+        raise StructureError(f"{atoms.get_chemical_formula()}: {error}") from error

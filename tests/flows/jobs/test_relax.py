@@ -12,7 +12,7 @@ from monty.json import MSONable
 from pymatgen.core import Lattice, Molecule, Structure
 
 from scdp_flows.errors import StructureError
-from scdp_flows.io.structures import structure_hash
+from scdp_flows.io.structures import structure_hash, total_charge
 from scdp_flows.jobs.relax import RelaxMaker, StaticMaker
 from scdp_flows.kind import DensityKind
 from scdp_flows.predictors.atomic import AtomicPredictor
@@ -46,6 +46,7 @@ class SpheresCode(MSONable):
     needs_basis: bool = False
     bases: list[Any] = field(default_factory=list, compare=False)
     predictors: list[Any] = field(default_factory=list, compare=False)
+    calculators: list[Any] = field(default_factory=list, compare=False)
 
     def kind(self) -> DensityKind:
         return DensityKind("valence", "none", "LJ", "none", "restricted", "spheres")
@@ -56,7 +57,9 @@ class SpheresCode(MSONable):
     def calculator(self, predictor: Any, basis: Any) -> Spheres:
         self.bases.append(basis)
         self.predictors.append(predictor)
-        return Spheres()
+        made = Spheres()
+        self.calculators.append(made)
+        return made
 
 
 @pytest.fixture
@@ -109,6 +112,15 @@ def test_a_crystal_keeps_its_cell(store_path: str) -> None:
     with open_stores(store_path) as stores:
         (record,) = stores.reports.relaxations.query()
     assert record.structure_hash == structure_hash(crystal)
+
+
+def test_the_charge_of_a_crystal_is_kept(store_path: str) -> None:
+    crystal = Structure(Lattice.cubic(4), ["H", "H"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.3]], charge=2)
+    code = SpheresCode()
+    maker = RelaxMaker(code=code, store_path=store_path)
+    doc = RelaxMaker.make.original(maker, crystal)  # type: ignore[attr-defined]
+    assert code.calculators[0].parameters["charge"] == 2
+    assert total_charge(doc.structure) == 2
 
 
 def test_what_is_no_structure_is_refused(store_path: str) -> None:

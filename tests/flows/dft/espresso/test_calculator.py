@@ -16,7 +16,13 @@ from scdp_flows.dft.espresso.calculator import EspressoRelaxation
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.plane_waves.atoms import atomic_reference
 from scdp_flows.dft.plane_waves.structure import as_crystal
-from scdp_flows.errors import KindMismatchError, ModelError, SettingsError, StructureError
+from scdp_flows.errors import (
+    CalculationError,
+    KindMismatchError,
+    ModelError,
+    SettingsError,
+    StructureError,
+)
 from scdp_flows.predictors.base import Predicted
 
 if TYPE_CHECKING:
@@ -94,6 +100,38 @@ def test_a_predictor_that_fails_costs_nothing_but_its_help(
     atoms.get_potential_energy()
     (step,) = atoms.calc.steps
     assert (step.start, step.seed_used, step.fallback_reason) == ("default", False, "no model")
+
+
+@pytest.mark.requires("espresso")
+def test_a_geometry_that_fails_has_nothing_of_the_one_before(
+    atoms: Atoms, cheap: EspressoSettings
+) -> None:
+    atoms.calc = EspressoRelaxation(cheap, policy="default").calculator()
+    atoms.get_forces()
+    atoms.calc.settings = replace(cheap, forces=True, max_cycle=1)
+    atoms.positions[1, 1] += 0.05
+    for _ in range(2):
+        with pytest.raises(CalculationError, match="not converged"):
+            atoms.get_forces()
+    assert atoms.calc.run is None
+
+
+@pytest.mark.requires("espresso")
+@pytest.mark.parametrize("way", ["parameter", "attribute", "initial charges"])
+def test_the_charge_of_a_crystal_reaches_the_program(
+    atoms: Atoms, cheap: EspressoSettings, way: str
+) -> None:
+    settings = replace(cheap, smearing="gaussian")
+    atoms.calc = EspressoRelaxation(settings, policy="default").calculator()
+    neutral = atoms.get_potential_energy()
+    if way == "parameter":
+        atoms.calc.set(charge=2)
+    elif way == "attribute":
+        atoms.charge = 2  # type: ignore[attr-defined]
+    else:
+        atoms.set_initial_charges([1.0, 1.0])
+    assert abs(atoms.get_potential_energy() - neutral) > 1
+    assert len(atoms.calc.steps) == 2
 
 
 def test_molecules_are_refused(toy: EspressoSettings) -> None:

@@ -11,7 +11,13 @@ from ase import Atoms
 from monty.json import MSONable
 
 from scdp_flows.dft.pyscf.calculator import PyscfRelaxation
-from scdp_flows.errors import KindMismatchError, ModelError, SettingsError, StructureError
+from scdp_flows.errors import (
+    CalculationError,
+    KindMismatchError,
+    ModelError,
+    SettingsError,
+    StructureError,
+)
 from scdp_flows.predictors.base import Predicted
 
 if TYPE_CHECKING:
@@ -110,6 +116,44 @@ def test_forces_of_a_known_geometry_need_no_second_calculation(cheap: PyscfSetti
     forces = atoms.get_forces()
     (step,) = atoms.calc.steps
     assert step.largest_force_ev_ang == pytest.approx(np.linalg.norm(forces, axis=1).max())
+
+
+def test_a_geometry_that_fails_has_nothing_of_the_one_before(cheap: PyscfSettings) -> None:
+    code = PyscfRelaxation(replace(cheap, max_cycle=9), policy="previous_dm")
+    atoms = _with(code.calculator())
+    atoms.get_forces()
+    atoms.calc.code = replace(code, settings=replace(cheap, max_cycle=1))
+    atoms.positions[1, 1] += 0.05
+    for _ in range(2):
+        with pytest.raises(CalculationError, match="did not converge"):
+            atoms.get_forces()
+    assert atoms.calc.run is None
+    assert len(atoms.calc.steps) == 1
+
+
+def test_the_charge_is_a_parameter_that_travels(cheap: PyscfSettings) -> None:
+    calculator = PyscfRelaxation(replace(cheap, spin="unrestricted"), policy="default").calculator()
+    atoms = _with(calculator)
+    neutral = atoms.get_potential_energy()
+    calculator.set(charge=1)
+    ion = atoms.get_potential_energy()
+    copy = atoms.copy()
+    copy.calc = calculator
+    assert 8 < ion - neutral < 16
+    assert copy.get_potential_energy() == ion
+    assert len(calculator.steps) == 2
+    calculator.set(charge=0, spin_multiplicity=3)
+    assert neutral + 4 < atoms.get_potential_energy() < ion
+
+
+def test_a_charge_given_to_the_atoms_is_seen(cheap: PyscfSettings) -> None:
+    calculator = PyscfRelaxation(replace(cheap, spin="unrestricted"), policy="default").calculator()
+    atoms = _with(calculator)
+    neutral = atoms.get_potential_energy()
+    atoms.charge = 1  # type: ignore[attr-defined]
+    assert atoms.get_potential_energy() > neutral + 8
+    with pytest.raises(StructureError, match="lost the charge 1"):
+        _with(calculator, atoms).get_potential_energy()
 
 
 def test_a_predictor_that_fails_costs_nothing_but_its_help(cheap: PyscfSettings) -> None:
