@@ -10,12 +10,12 @@ from scdp_flows.errors import CalculationError, ScdpFlowsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["attempt"]
+__all__ = ["FOREIGN_ERRORS", "attempt"]
 
 T = TypeVar("T")
 
-# What PySCF, NumPy, SciPy, pymatgen and the models raise when a structure is beyond them.
-_FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+FOREIGN_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+"""What PySCF, NumPy, SciPy, pymatgen and models raise when a structure is beyond them."""
 
 
 def attempt(index: int, function: Callable[..., T], arguments: tuple[Any, ...]) -> Outcome[T]:
@@ -39,6 +39,6 @@ def attempt(index: int, function: Callable[..., T], arguments: tuple[Any, ...]) 
         return Outcome(index, function(*arguments))
     except ScdpFlowsError as error:
         return Outcome(index, None, error)
-    except _FOREIGN_ERRORS as error:
+    except FOREIGN_ERRORS as error:
         message = f"structure {index}: the calculation stopped with {error!r}; leave it out"
         return Outcome(index, None, CalculationError(message))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Union
 
 from monty.json import MSONable
 
-from scdp_flows.errors import SettingsError
+from scdp_flows.errors import CalculationError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,12 +25,15 @@ __all__ = [
     "DftCode",
     "Fit",
     "FitInfo",
+    "GivenDensity",
     "Label",
+    "NoDensity",
     "Outcome",
     "ScfInfo",
     "ScfStart",
     "SpinDensities",
     "StartDensity",
+    "made_density",
 ]
 
 T = TypeVar("T")
@@ -47,6 +50,30 @@ class SpinDensities(NamedTuple):
 
 StartDensity = Union["OrbitalDensity", SpinDensities]
 """What a calculation can start from; open shells need both densities."""
+
+
+class NoDensity(NamedTuple):
+    """Stands for a density that could not be made: such a start falls back to the code's own."""
+
+    reason: str
+    """Why not, for the record."""
+
+
+GivenDensity = Union["OrbitalDensity", SpinDensities, NoDensity]
+"""What is given for a start: a density, or why there is none."""
+
+
+def made_density(given: GivenDensity) -> StartDensity:
+    """Return a density that is there.
+
+    Raises
+    ------
+    CalculationError
+        The reason if there is none.
+    """
+    if isinstance(given, NoDensity):
+        raise CalculationError(given.reason)
+    return given
 
 
 @dataclass(frozen=True)
@@ -235,7 +262,7 @@ class DftCode(MSONable, ABC):
 
     @abstractmethod
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a structure from the code's own guess, each density, and the exact one.
 
@@ -244,7 +271,7 @@ class DftCode(MSONable, ABC):
         structure
             What to compute.
         densities
-            Name → starting density.
+            Name → starting density, or why there is none.
 
         Raises
         ------
@@ -256,7 +283,7 @@ class DftCode(MSONable, ABC):
 
     @abstractmethod
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a structure from the given densities and nothing else, as in daily work.
 
@@ -307,7 +334,7 @@ class DftCode(MSONable, ABC):
     def compare_starts_many(
         self,
         structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
+        densities: Sequence[Mapping[str, GivenDensity]],
         *,
         n_processes: int | None = None,
     ) -> Iterator[Outcome[list[ScfStart]]]:
@@ -318,7 +345,7 @@ class DftCode(MSONable, ABC):
         structures
             What to compute.
         densities
-            For each structure, name → starting density.
+            For each structure, name → starting density, or why there is none.
         n_processes
             How many at a time; all cores when None.
 
@@ -333,7 +360,7 @@ class DftCode(MSONable, ABC):
     def seeded_only_many(
         self,
         structures: Sequence[AtomicStructure],
-        densities: Sequence[Mapping[str, StartDensity]],
+        densities: Sequence[Mapping[str, GivenDensity]],
         *,
         n_processes: int | None = None,
     ) -> Iterator[Outcome[list[ScfStart]]]:
@@ -343,8 +370,8 @@ class DftCode(MSONable, ABC):
 
 
 def _pairs(
-    structures: Sequence[AtomicStructure], densities: Sequence[Mapping[str, StartDensity]]
-) -> list[tuple[AtomicStructure, dict[str, StartDensity]]]:
+    structures: Sequence[AtomicStructure], densities: Sequence[Mapping[str, GivenDensity]]
+) -> list[tuple[AtomicStructure, dict[str, GivenDensity]]]:
     if len(structures) != len(densities):
         raise SettingsError(
             f"{len(structures)} structures but {len(densities)} mappings of densities; give "

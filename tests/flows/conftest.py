@@ -21,10 +21,10 @@ from scdp_flows.dft.base import (
     Fit,
     FitInfo,
     Label,
+    NoDensity,
     Outcome,
     ScfInfo,
     ScfStart,
-    SpinDensities,
 )
 from scdp_flows.errors import CalculationError
 from scdp_flows.flows.active_learning import ActiveLearningMaker
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scdp_flows.dft.base import GivenDensity
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.jobs.training_process import Watch
     from scdp_flows.schemas.density import BlobReference
@@ -116,30 +117,33 @@ class GaussianCode(DftCode):
             yield attempt(index, function, given)
 
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, OrbitalDensity | SpinDensities]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         return [s for s in self.seeded_comparison(structure, densities) if s.start in densities]
 
     def seeded_comparison(
         self,
         structure: AtomicStructure,
-        densities: Mapping[str, OrbitalDensity | SpinDensities],
+        densities: Mapping[str, GivenDensity],
     ) -> list[ScfStart]:
         from scdp_models.density.coulomb import coulomb_error
 
         label = self.label(structure)
         assert label.fit is not None
         exact = label.fit.density
+        refused = {n: one.reason for n, one in densities.items() if isinstance(one, NoDensity)}
         errors = {
             name: coulomb_error(cast("OrbitalDensity", density), exact)
             for name, density in densities.items()
+            if name not in refused
         }
-        starts = {"default": 10, **dict.fromkeys(errors, 7), "exact": 4}
+        iterations = dict.fromkeys(densities, 7) | dict.fromkeys(refused, 10)
+        starts = {"default": 10, **iterations, "exact": 4}
         return [
             ScfStart(
                 start=name,
-                seed_used=name != "default",
-                fallback_reason=None,
+                seed_used=name != "default" and name not in refused,
+                fallback_reason=refused.get(name),
                 converged=True,
                 iterations=iterations,
                 fock_builds=iterations + 1,

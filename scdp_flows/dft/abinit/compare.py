@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from scdp_flows.dft.abinit.handlers import correction
 from scdp_flows.dft.abinit.scf import run_scf
 from scdp_flows.dft.abinit.seed import AbinitCalculation
+from scdp_flows.dft.base import made_density
 from scdp_flows.dft.plane_waves.compare import (
     StartErrors,
     check_names,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from scdp_flows.dft.abinit.inputs import AbinitSettings
     from scdp_flows.dft.abinit.scf import AbinitRun
-    from scdp_flows.dft.base import ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, ScfStart
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_flows.io.structures import AtomicStructure
@@ -37,7 +38,7 @@ _EXACT_TOLWFR = 1e-8
 def seeded_comparison(
     structure: AtomicStructure,
     settings: AbinitSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     seed_tolwfr: float = 1e-5,
 ) -> list[ScfStart]:
@@ -91,7 +92,7 @@ def seeded_comparison(
 def seeded_starts(
     structure: AtomicStructure,
     settings: AbinitSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     seed_tolwfr: float = 1e-5,
 ) -> list[ScfStart]:
@@ -119,11 +120,13 @@ def seeded_starts(
 
 
 def _seeds(
-    crystal: Crystal, settings: AbinitSettings, densities: Mapping[str, StartDensity]
+    crystal: Crystal, settings: AbinitSettings, densities: Mapping[str, GivenDensity]
 ) -> dict[str, Callable[[], EspressoWaves]]:
     """Return what makes the seed of each density when it is called."""
     return {
-        name: lambda density=density: seed_waves(crystal, settings, density)  # type: ignore[misc]
+        name: lambda density=density: seed_waves(  # type: ignore[misc]
+            crystal, settings, made_density(density)
+        )
         for name, density in densities.items()
     }
 

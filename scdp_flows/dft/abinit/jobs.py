@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scdp_flows.dft.abinit.inputs import AbinitSettings
-    from scdp_flows.dft.base import Label, ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, Label, ScfStart
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.basis.shells import BasisSet
     from scdp_models.density.atomic import AtomicReference
@@ -39,7 +39,7 @@ class AbinitCode(PlaneWaveCode):
         return label_structure(structure, self.settings, fit_to)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.abinit.compare import seeded_comparison
@@ -47,7 +47,7 @@ class AbinitCode(PlaneWaveCode):
         return seeded_comparison(structure, self.settings, densities, seed_tolwfr=self.seed_tolwfr)
 
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from the given densities alone."""
         from scdp_flows.dft.abinit.compare import seeded_starts

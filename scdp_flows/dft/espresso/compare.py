@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scdp_flows.dft.base import made_density
 from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, seed_files
@@ -22,7 +23,7 @@ from scdp_flows.errors import CalculationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scdp_flows.dft.base import ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, ScfStart
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.scf import PwRun
@@ -35,7 +36,7 @@ __all__ = ["seeded_comparison", "seeded_starts"]
 def seeded_comparison(
     structure: AtomicStructure,
     settings: EspressoSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     diago_thr_init: float | None = None,
     paw_bootstrap: bool = False,
@@ -94,7 +95,7 @@ def seeded_comparison(
 def seeded_starts(
     structure: AtomicStructure,
     settings: EspressoSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     diago_thr_init: float | None = None,
     paw_bootstrap: bool = False,
@@ -125,14 +126,14 @@ def seeded_starts(
 def _seeds(
     crystal: Crystal,
     settings: EspressoSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     paw_bootstrap: bool,
 ) -> dict[str, Callable[[], SeedFiles]]:
     """Return what makes the seed of each density when it is called."""
     return {
         name: lambda density=density: seed_files(  # type: ignore[misc]
-            crystal, settings, density, paw_bootstrap=paw_bootstrap
+            crystal, settings, made_density(density), paw_bootstrap=paw_bootstrap
         )
         for name, density in densities.items()
     }

@@ -10,7 +10,7 @@ from scdp_flows.dft.plane_waves.jobs import PlaneWaveCode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scdp_flows.dft.base import Label, ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, Label, ScfStart
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.io.structures import AtomicStructure
     from scdp_models.basis.shells import BasisSet
@@ -43,7 +43,7 @@ class EspressoCode(PlaneWaveCode):
         return label_structure(structure, self.settings, fit_to)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.espresso.compare import seeded_comparison
@@ -51,7 +51,7 @@ class EspressoCode(PlaneWaveCode):
         return seeded_comparison(structure, self.settings, densities, **self._how())
 
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from the given densities alone."""
         from scdp_flows.dft.espresso.compare import seeded_starts

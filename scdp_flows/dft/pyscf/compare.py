@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scdp_flows.dft.base import ScfStart, SpinDensities
+from scdp_flows.dft.base import NoDensity, ScfStart, SpinDensities, made_density
 from scdp_flows.dft.pyscf.auxiliary import coulomb_error, to_auxmol
 from scdp_flows.dft.pyscf.fock import focks_of_density_matrix
 from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
@@ -17,11 +17,11 @@ from scdp_flows.errors import SettingsError
 from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from scdp_flows.dft.base import StartDensity
+    from scdp_flows.dft.base import GivenDensity
     from scdp_flows.dft.pyscf.inputs import PyscfSettings
     from scdp_flows.dft.pyscf.scf import ScfRun
     from scdp_flows.dft.pyscf.seed import SeededRun
@@ -113,7 +113,7 @@ class StartErrors:
 def seeded_comparison(
     structure: AtomicStructure,
     settings: PyscfSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     how: Comparison = Comparison(),
 ) -> list[ScfStart]:
     """Converge a molecule from the default guess, from each density, and from the exact one.
@@ -155,11 +155,11 @@ def seeded_comparison(
     forces = _forces(default) if how.forces else None
     starts = [_default_start(default, errors)]
     for name, density in densities.items():
-        make = density_start(mol, density, grid_level=how.grid_level)
+        make = _maker(mol, density, grid_level=how.grid_level)
         run = run_seeded(mol, settings, make, conv_tol_ha=how.conv_tol_ha, default=default)
         start = _compared(_start(name, run), run, default, errors, forces=forces)
         # What was refused before it became a start (periodic, say) may not be measurable.
-        if run.dm0 is not None:
+        if run.dm0 is not None and not isinstance(density, NoDensity):
             total = density.total if isinstance(density, SpinDensities) else density
             nmae, coulomb = errors.nmae(total), errors.coulomb(total)
             start = replace(start, nmae_percent=nmae, coulomb_error_ha=coulomb)
@@ -175,7 +175,7 @@ def seeded_comparison(
 def seeded_starts(
     structure: AtomicStructure,
     settings: PyscfSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     how: Comparison = Comparison(),
 ) -> list[ScfStart]:
     """Converge a molecule from each density, without anything to compare with.
@@ -199,12 +199,23 @@ def seeded_starts(
             run_seeded(
                 mol,
                 settings,
-                density_start(mol, density, grid_level=how.grid_level),
+                _maker(mol, density, grid_level=how.grid_level),
                 conv_tol_ha=how.conv_tol_ha,
             ),
         )
         for name, density in densities.items()
     ]
+
+
+def _maker(
+    mol: Any, density: GivenDensity, *, grid_level: int
+) -> Callable[[Any], NDArray[np.float64]]:
+    """Return what makes a start, or raises the reason why there is no density."""
+
+    def make(mf: Any) -> NDArray[np.float64]:
+        return density_start(mol, made_density(density), grid_level=grid_level)(mf)
+
+    return make
 
 
 def _both_spins(dm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from scdp_flows.dft.pyscf.inputs import PyscfSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, Label, Outcome, ScfStart
     from scdp_flows.dft.pyscf.compare import Comparison
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
@@ -65,7 +65,7 @@ class PyscfCode(DftCode):
         return label_structure(structure, self.settings, fit_basis)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a molecule from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.pyscf.compare import seeded_comparison
@@ -73,7 +73,7 @@ class PyscfCode(DftCode):
         return seeded_comparison(structure, self.settings, densities, self._comparison())
 
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a molecule from the given densities alone."""
         from scdp_flows.dft.pyscf.compare import seeded_starts

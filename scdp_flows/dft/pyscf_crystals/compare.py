@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scdp_flows.dft.base import made_density
 from scdp_flows.dft.plane_waves.compare import (
     StartErrors,
     check_names,
@@ -28,7 +29,7 @@ from scdp_flows.dft.pyscf_crystals.seed import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scdp_flows.dft.base import ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, ScfStart
     from scdp_flows.dft.pyscf_crystals.inputs import PyscfCrystalSettings
     from scdp_flows.dft.pyscf_crystals.scf import CrystalRun
     from scdp_flows.io.structures import AtomicStructure
@@ -39,7 +40,7 @@ __all__ = ["seeded_comparison", "seeded_starts"]
 def seeded_comparison(
     structure: AtomicStructure,
     settings: PyscfCrystalSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     conv_tol_ha: float = 1e-9,
 ) -> list[ScfStart]:
@@ -111,7 +112,7 @@ def seeded_comparison(
 def seeded_starts(
     structure: AtomicStructure,
     settings: PyscfCrystalSettings,
-    densities: Mapping[str, StartDensity],
+    densities: Mapping[str, GivenDensity],
     *,
     conv_tol_ha: float = 1e-9,
 ) -> list[ScfStart]:
@@ -147,10 +148,12 @@ def _check(run: CrystalRun, system: CrystalSystem, conv_tol_ha: float) -> None:
 
 
 def _seeds(
-    system: CrystalSystem, settings: PyscfCrystalSettings, densities: Mapping[str, StartDensity]
+    system: CrystalSystem, settings: PyscfCrystalSettings, densities: Mapping[str, GivenDensity]
 ) -> dict[str, Callable[[], CrystalSeed]]:
     """Return what makes the seed of each density when it is called."""
     return {
-        name: lambda density=density: density_seed(system, settings, density)  # type: ignore[misc]
+        name: lambda density=density: density_seed(  # type: ignore[misc]
+            system, settings, made_density(density)
+        )
         for name, density in densities.items()
     }

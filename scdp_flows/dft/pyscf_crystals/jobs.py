@@ -11,7 +11,7 @@ from scdp_flows.dft.pyscf_crystals.inputs import PyscfCrystalSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from scdp_flows.dft.base import Label, Outcome, ScfStart, StartDensity
+    from scdp_flows.dft.base import GivenDensity, Label, Outcome, ScfStart
     from scdp_flows.io.structures import AtomicStructure
     from scdp_flows.kind import DensityKind
     from scdp_models.basis.shells import BasisSet
@@ -59,7 +59,7 @@ class PyscfCrystalCode(DftCode):
         return label_structure(structure, self.settings, fit_basis)
 
     def seeded_comparison(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from all starts; see `DftCode.seeded_comparison`."""
         from scdp_flows.dft.pyscf_crystals.compare import seeded_comparison
@@ -69,7 +69,7 @@ class PyscfCrystalCode(DftCode):
         )
 
     def seeded_only(
-        self, structure: AtomicStructure, densities: Mapping[str, StartDensity]
+        self, structure: AtomicStructure, densities: Mapping[str, GivenDensity]
     ) -> list[ScfStart]:
         """Converge a crystal from the given densities alone."""
         from scdp_flows.dft.pyscf_crystals.compare import seeded_starts

@@ -133,6 +133,44 @@ def test_a_fixed_sample_is_audited(
         replace(maker, audit_fraction=2)
 
 
+@pytest.mark.parametrize("audit_fraction", [0.0, 1.0], ids=["daily", "audited"])
+def test_a_refused_prediction_falls_back(
+    maker: SeedMaker, water: Molecule, gaussian_code: Any, audit_fraction: float
+) -> None:
+    carbon = gaussian_code.atomic_reference([6]).to_dict()
+    ignorant = AtomicPredictor(reference=carbon, name="ignorant")
+    output = _seed(replace(maker, audit_fraction=audit_fraction), [water], predictors=[ignorant])
+    assert output.failed == []
+    with maker.open_stores() as stores:
+        record = stores.reports.seeds.get(output.seed_ids[0]).start("ignorant")
+    assert record is not None
+    assert (record.seed_used, record.converged, record.iterations) == (False, True, 10)
+    assert "H2 O1" in (record.fallback_reason or "")
+    assert record.predictor == "ignorant"
+
+
+def test_a_predictor_that_breaks_does_not_lose_the_batch(
+    maker: SeedMaker,
+    predictor: ScdpPredictor,
+    molecules: list[Molecule],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = ScdpPredictor.predict_many
+
+    def breaks(self: ScdpPredictor, given: Any, **named: Any) -> Any:
+        if molecules[1] in given:
+            raise RuntimeError("out of memory")
+        return whole(self, given, **named)
+
+    monkeypatch.setattr(ScdpPredictor, "predict_many", breaks)
+    output = _seed(maker, molecules[:3], predictors=predictor)
+    with maker.open_stores() as stores:
+        records = [stores.reports.seeds.get(key).start("tiny") for key in output.seed_ids]
+    assert [record is not None and record.seed_used for record in records] == [True, False, True]
+    assert records[1] is not None
+    assert "out of memory" in (records[1].fallback_reason or "")
+
+
 def test_labels_in_gaussians_are_started_from_too(maker: SeedMaker, labels: list[str]) -> None:
     output = _seed(replace(maker, fit_start=True), density_ids=labels[:1])
     assert list(output.mean_iterations) == ["default", "atomic", "fit", "exact"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Molecule
 
-from scdp_flows.dft.base import SpinDensities
+from scdp_flows.dft.base import NoDensity, SpinDensities
 from scdp_flows.dft.pyscf.compare import (
     Comparison,
     StartErrors,
@@ -31,6 +31,7 @@ def starts(converged_water: Any) -> dict[str, Any]:
         "atomic": fit.reference,
         "fit": fit.density,
         "refused": fit.density.scaled(2.0),
+        "missing": NoDensity("the model does not know Li"),
     }
     records = seeded_comparison(
         converged_water.structure,
@@ -38,7 +39,7 @@ def starts(converged_water: Any) -> dict[str, Any]:
         densities,
         Comparison(grid_level=1, forces=True),
     )
-    assert [r.start for r in records] == ["default", "atomic", "fit", "refused", "exact"]
+    assert [r.start for r in records] == ["default", "atomic", "fit", "refused", "missing", "exact"]
     return {record.start: record for record in records}
 
 
@@ -48,6 +49,13 @@ def test_better_densities_need_fewer_iterations(starts: dict[str, Any]) -> None:
     errors = [starts[name].coulomb_error_ha for name in ("exact", "fit", "atomic")]
     assert errors == sorted(errors)
     assert starts["fit"].nmae_dm0_percent < 0.1 < starts["atomic"].nmae_dm0_percent
+
+
+def test_what_could_not_be_predicted_starts_as_ever(starts: dict[str, Any]) -> None:
+    missing, default = starts["missing"], starts["default"]
+    assert not missing.seed_used
+    assert missing.fallback_reason == "the model does not know Li"
+    assert missing.iterations == default.iterations
 
 
 def test_all_reach_the_same_energy(starts: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scdp_flows.dft.base import NoDensity
 from scdp_flows.dft.pyscf_crystals import PyscfCrystalCode
 from scdp_flows.dft.pyscf_crystals.compare import seeded_comparison
 from scdp_flows.dft.pyscf_crystals.label import crystal_atoms, label_structure
@@ -50,10 +51,10 @@ def test_daily_work_computes_nothing_beside_the_starts(
         [14, 14], structure.cart_coords, structure.lattice.matrix, (True, True, True)
     )
     code = PyscfCrystalCode(settings)
-    given = {"atomic": atoms, "half": atoms.scaled(0.5)}
-    atomic, half = code.seeded_only(structure, given)
+    given: dict[str, Any] = {"atomic": atoms, "none": NoDensity("unknown element")}
+    atomic, none = code.seeded_only(structure, given)
     assert seeds == [True, False]  # what is refused takes the code's own guess
-    assert (atomic.seed_used, half.seed_used) == (True, False)
+    assert (atomic.fallback_reason, none.fallback_reason) == (None, "unknown element")
     assert atomic.energy_difference_ha is None
     assert atomic.energy_ha == pytest.approx(silicon_run.run.energy_ha, abs=1e-7)
 
