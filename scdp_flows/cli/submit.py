@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["cluster_template", "doctor", "status", "submit"]
 
 _JOB_NAMES = {work: f"doctor {work}" for work in WORKS}
+_LATEST_JOBS = 100
+_DONE = "COMPLETED"
 
 ClusterOption = Annotated[
     Path | None,
@@ -132,28 +135,48 @@ def doctor(
             "their states and `scdp doctor --results` what they found, with the same --cluster"
         )
         return
-    _show_all([run_here(makers["dft"].make(), store)])
+    if not _show_all([run_here(makers["dft"].make(), store)]):
+        raise typer.Exit(PARTLY_FAILED)
 
 
 def _show_results(described: Cluster) -> None:
-    """Show the latest examinations of a cluster's workers."""
+    """Show the latest examinations of a cluster's workers, and which are not the latest asked."""
     found = outputs(described, list(_JOB_NAMES.values()))
-    missing = [work for work, name in _JOB_NAMES.items() if name not in found]
-    _show_all([Examination.model_validate(one) for one in found.values()])
-    if missing:
-        Console(stderr=True).print(
-            f"no answer yet for {', '.join(missing)}: `scdp status` tells whether the jobs wait, "
-            "run or failed"
-        )
+    latest: dict[str, str] = {}
+    for _, name, state, _ in states(described, _LATEST_JOBS):
+        latest.setdefault(name, state)
+    told = Console(stderr=True, soft_wrap=True)
+    problems = []
+    for work, name in _JOB_NAMES.items():
+        state = latest.get(name, _DONE)
+        if name not in found:
+            problems.append(f"no answer yet for {work}: `scdp status` tells why")
+        elif state != _DONE:
+            problems.append(f"the latest job for {work} is {state}; what is shown is older")
+    healthy = _show_all([Examination.model_validate(one) for one in found.values()])
+    for problem in problems:
+        told.print(problem, markup=False)
+    if problems or not healthy:
         raise typer.Exit(PARTLY_FAILED)
 
 
-def _show_all(found: list[Examination]) -> None:
+def _show_all(found: list[Examination]) -> bool:
+    """Show examinations; return whether everything works."""
     for one in found:
         rows = [(check.name, "ok" if check.ok else "FAILED", check.detail) for check in one.checks]
-        show_table(f"{one.work} on {one.host}", ("what", "result", "detail"), rows)
-    if not all(one.healthy for one in found):
-        raise typer.Exit(PARTLY_FAILED)
+        title = f"{one.work} on {one.host}, {_age(one.examined_at)}"
+        show_table(title, ("what", "result", "detail"), rows)
+    return all(one.healthy for one in found)
+
+
+def _age(moment: str | None) -> str:
+    if moment is None:
+        return "nobody knows when"
+    then = datetime.fromisoformat(moment)
+    minutes = max(0, round((datetime.now(UTC) - then).total_seconds() / 60))
+    days, hours = minutes // 1440, minutes // 60
+    age = f"{days} days" if days > 1 else f"{hours} h" if hours > 1 else f"{minutes} min"
+    return f"{then:%Y-%m-%d %H:%M} UTC ({age} ago)"
 
 
 def cluster_template() -> None:

@@ -6,11 +6,13 @@ import shutil
 import socket
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from jobflow import job
+from pymongo.errors import PyMongoError
 
 from scdp_flows.errors import ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.jobs.base import StepMaker
@@ -58,7 +60,12 @@ class DoctorMaker(StepMaker):
         checks.append(_tried("torch", partial(_torch, self.gpus)))
         checks += [_tried(name, partial(_program, name)) for name in self.programs]
         checks += [_tried(name, partial(_module, name)) for name in self.modules]
-        return Examination(host=socket.gethostname(), work=self.work, checks=checks)
+        return Examination(
+            host=socket.gethostname(),
+            work=self.work,
+            checks=checks,
+            examined_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
 
     def _stores(self) -> str:
         start = time.perf_counter()
@@ -102,7 +109,7 @@ def _write_and_remove(store: Store) -> None:
 def _tried(name: str, act: Callable[[], str]) -> Check:
     try:
         return Check(name=name, ok=True, detail=act())
-    except (ScdpFlowsError, ImportError, OSError, RuntimeError) as error:
+    except (ScdpFlowsError, ImportError, OSError, RuntimeError, PyMongoError) as error:
         return Check(name=name, ok=False, detail=f"{type(error).__name__}: {error}")
 
 

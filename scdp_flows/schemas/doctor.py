@@ -30,6 +30,7 @@ class Examination(ScdpPart):
     host: str = Field(description="Name of the machine.")
     work: str = Field(description="Kind of work that it was examined for.")
     checks: list[Check] = Field(description="What was tried, in this order.")
+    examined_at: str | None = Field(default=None, description="When, ISO 8601 in UTC.")
 
     @property
     def healthy(self) -> bool:

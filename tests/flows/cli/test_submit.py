@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scdp_flows.cli import submit as commands
 from scdp_flows.stores.factory import open_stores
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
+from scdp_flows.submission.work import WORKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,3 +80,21 @@ def test_nothing_is_known_of_jobs_that_run_here(scdp: Callable[..., Any]) -> Non
     done = scdp("status")
     assert done.exit_code != 0
     assert "keeps no jobs" in done.stderr
+
+
+def test_an_old_answer_does_not_hide_a_new_failure(
+    scdp: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cluster.yaml").write_text(TEMPLATE)
+    then = (datetime.now(UTC) - timedelta(hours=50)).isoformat()
+    checks = [{"name": "torch", "ok": True, "detail": "fine"}]
+    old = {"host": "node1", "work": "dft", "checks": checks, "examined_at": then}
+    monkeypatch.setattr(commands, "outputs", lambda *_: {f"doctor {work}": old for work in WORKS})
+    rows = [("2", "doctor dft", "FAILED", "cpu"), ("1", "doctor dft", "COMPLETED", "cpu")]
+    monkeypatch.setattr(commands, "states", lambda *_: rows)
+    done = scdp("doctor", "--results", "--cluster", tmp_path / "cluster.yaml")
+    assert done.exit_code == 1
+    assert f"{then[:10]} {then[11:16]} UTC (2 days ago)" in " ".join(done.stdout.split())
+    assert done.stderr.strip() == "the latest job for dft is FAILED; what is shown is older"
+    rows.pop(0)
+    assert scdp("doctor", "--results", "--cluster", tmp_path / "cluster.yaml").exit_code == 0

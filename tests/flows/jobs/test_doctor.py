@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from scdp_flows.errors import SettingsError
 from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.schemas.doctor import Examination
 from scdp_flows.stores.blobs import BlobStore
 from scdp_flows.stores.factory import open_stores
+from scdp_flows.stores.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -29,6 +32,8 @@ def test_a_healthy_worker_passes_and_keeps_nothing(maker: DoctorMaker, run_flow:
         ("json", True),
     ]
     assert "deleted in" in found.checks[0].detail
+    age = datetime.now(UTC) - datetime.fromisoformat(str(found.examined_at))
+    assert -1 < age.total_seconds() < 60
     with open_stores(maker.store_path) as stores:
         assert list(stores.blobs.iterate()) == []
         assert all(store.count() == 0 for store in stores.connected)
@@ -56,3 +61,15 @@ def test_a_store_that_changes_blobs_is_found(
     monkeypatch.setattr(BlobStore, "get", lambda *_: b"other")
     found = Examination.model_validate(run_flow(maker.make()))
     assert "came back changed" in found.checks[0].detail
+
+
+def test_a_database_that_refuses_is_a_failed_check(
+    maker: DoctorMaker, run_flow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationFailure("not authorized on scdp")
+
+    monkeypatch.setattr(SqliteStore, "update", refuse)
+    found = Examination.model_validate(run_flow(maker.make()))
+    assert [check.ok for check in found.checks] == [False, True, True, True]
+    assert found.checks[0].detail == "OperationFailure: not authorized on scdp"
