@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from jobflow import job
-from pymongo.errors import PyMongoError
 
 from scdp_flows.errors import ScdpFlowsError, SettingsError, StoreError
 from scdp_flows.jobs.base import StepMaker
 from scdp_flows.schemas.doctor import WORKS, Check, Examination, Work
+from scdp_flows.stores.outages import server_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,8 +109,12 @@ def _write_and_remove(store: Store) -> None:
 def _tried(name: str, act: Callable[[], str]) -> Check:
     try:
         return Check(name=name, ok=True, detail=act())
-    except (ScdpFlowsError, ImportError, OSError, RuntimeError, PyMongoError) as error:
+    except _failures() as error:
         return Check(name=name, ok=False, detail=f"{type(error).__name__}: {error}")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    return (ScdpFlowsError, ImportError, OSError, RuntimeError, *server_errors())
 
 
 def _torch(gpus: int) -> str:

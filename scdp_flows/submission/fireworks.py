@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scdp_flows.errors import MissingDependencyError, SettingsError
+from scdp_flows.submission.databases import explained_databases
 from scdp_flows.submission.outputs import latest_outputs
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def open_launchpad(cluster: Cluster) -> Iterator[Any]:
         If FireWorks is not installed.
     SettingsError
         If the file is not there.
+    StoreError
+        If the database does not answer, or refuses.
     """
     try:
         from fireworks import LaunchPad
@@ -69,15 +72,17 @@ def open_launchpad(cluster: Cluster) -> Iterator[Any]:
         raise SettingsError(
             f"launchpad: {cluster.launchpad} is no file; `lpad init` makes one, or correct the path"
         )
-    launchpad = (
-        LaunchPad.auto_load()
-        if cluster.launchpad is None
-        else LaunchPad.from_file(str(cluster.launchpad))
-    )
-    try:
-        yield launchpad
-    finally:
-        launchpad.connection.close()
+    described_in = "the LaunchPad file" if cluster.launchpad is None else str(cluster.launchpad)
+    with explained_databases("the database of FireWorks", described_in):
+        launchpad = (
+            LaunchPad.auto_load()
+            if cluster.launchpad is None
+            else LaunchPad.from_file(str(cluster.launchpad))
+        )
+        try:
+            yield launchpad
+        finally:
+            launchpad.connection.close()
 
 
 def submit_fireworks(
@@ -99,6 +104,8 @@ def submit_fireworks(
         If FireWorks is not installed.
     SettingsError
         If the LaunchPad file is not there.
+    StoreError
+        If the database does not answer, or refuses.
     """
     with open_launchpad(cluster) as launchpad:
         from jobflow.managers.fireworks import flow_to_workflow
@@ -122,7 +129,8 @@ def fireworks_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
     """Return the latest output of the jobs of these names in the store of jobflow's settings."""
     from jobflow import SETTINGS
 
-    with SETTINGS.JOB_STORE as store:
+    where = "the store of outputs"
+    with explained_databases(where, "JOB_STORE of jobflow's settings"), SETTINGS.JOB_STORE as store:
         return latest_outputs(store, names)
 
 

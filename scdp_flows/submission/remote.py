@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pymongo.errors import PyMongoError
-
-from scdp_flows.errors import MissingDependencyError, SettingsError, StoreError
+from scdp_flows.errors import MissingDependencyError, SettingsError
+from scdp_flows.submission.databases import explained_databases
 from scdp_flows.submission.outputs import latest_outputs
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def submit_remote(flow: Flow | Job, cluster: Cluster) -> list[str]:
     SettingsError
         If the project or a worker is unknown.
     StoreError
-        If its database does not answer.
+        If its database does not answer, or refuses.
     """
     with _clear_errors(cluster):
         from jobflow_remote import ConfigManager, submit_flow
@@ -86,7 +85,7 @@ def remote_states(cluster: Cluster, limit: int) -> list[tuple[str, str, str, str
 
     Raises
     ------
-    MissingDependencyError, SettingsError, StoreError
+    MissingDependencyError, SettingsError
         As ``submit_remote`` does.
     """
     with _clear_errors(cluster):
@@ -106,7 +105,7 @@ def remote_outputs(cluster: Cluster, names: Sequence[str]) -> dict[str, Any]:
 
     Raises
     ------
-    MissingDependencyError, SettingsError, StoreError
+    MissingDependencyError, SettingsError
         As ``submit_remote`` does.
     """
     with _clear_errors(cluster):
@@ -154,17 +153,14 @@ def _clear_errors(cluster: Cluster) -> Iterator[None]:
         from jobflow_remote.config.base import ConfigError
     except ModuleNotFoundError as error:
         raise _missing() from error
+    where = f"the database of project {cluster.project!r}"
     try:
-        yield
+        with explained_databases(where, "the project (`jf project check --errors`)"):
+            yield
     except ConfigError as error:
         raise SettingsError(
             f"jobflow-remote: {error}; correct the project {cluster.project!r} "
             "(`jf project list`) or the cluster file"
-        ) from error
-    except PyMongoError as error:
-        raise StoreError(
-            f"the database of project {cluster.project!r} does not answer: {error}; start it, or "
-            "correct its address in the project (`jf project check --errors`)"
         ) from error
 
 

@@ -8,7 +8,7 @@ import pytest
 from jobflow import JobStore
 from maggma.stores import MemoryStore
 
-from scdp_flows.errors import SettingsError
+from scdp_flows.errors import SettingsError, StoreError
 from scdp_flows.jobs.doctor import DoctorMaker
 from scdp_flows.submission.cluster import TEMPLATE, Cluster
 from scdp_flows.submission.engines import states, submit_flow
@@ -59,3 +59,14 @@ def test_a_missing_launchpad_is_named(tmp_path: Path) -> None:
     missing: Any = cluster.model_copy(update={"launchpad": tmp_path / "none.yaml"})
     with pytest.raises(SettingsError, match=r"none\.yaml is no file"):
         submit_flow(DoctorMaker().make(), missing)
+
+
+@pytest.mark.requires("fireworks")
+def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "launchpad.yaml"
+    file.write_text(
+        "host: 127.0.0.1\nport: 1\nname: d\nmongoclient_kwargs: {serverSelectionTimeoutMS: 100}\n"
+    )
+    text = TEMPLATE.replace("engine: remote ", f"launchpad: {file}\nengine: fireworks ")
+    with pytest.raises(StoreError, match=r"FireWorks does not answer.*launchpad\.yaml$"):
+        submit_flow(DoctorMaker().make(), Cluster.parse(text))
