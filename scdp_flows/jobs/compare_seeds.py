@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scdp_flows.dft.base import DftCode
-    from scdp_flows.schemas.outputs import SeedOutput
+    from scdp_flows.schemas.outputs import Refusal, SeedOutput
 
 __all__ = ["CompareSeedsMaker"]
 
@@ -42,17 +42,26 @@ class CompareSeedsMaker(StepMaker):
         Raises
         ------
         DatasetError
-            If no structure was compared with the default start.
+            If no structure was compared with the default start; it says what failed.
         """
         seed_ids = dict.fromkeys(key for output in outputs for key in output.seed_ids)
         failed = [refusal for output in outputs for refusal in output.failed]
         with self.open_stores() as stores:
             seeds = [stores.reports.seeds.get(key) for key in seed_ids]
             if not any(seed.start("default") for seed in seeds):
-                raise DatasetError(
-                    f"none of {len(seeds)} comparisons has a default start; raise audit_fraction"
-                )
+                raise DatasetError(_nothing(len(seeds), failed))
             doc = SeedingBenchmarkDoc.from_seeds(
                 seeds, name=self.title, code=type(code).__name__, failed=failed
             )
             return stores.reports.benchmarks.put(doc)
+
+
+def _nothing(n_seeds: int, failed: Sequence[Refusal]) -> str:
+    """Say why there are no sums."""
+    if not n_seeds and failed:
+        first = failed[0]
+        return (
+            f"none of {len(failed)} structures could be computed; the first reason: {first.item}: "
+            f"{first.reason}"
+        )
+    return f"none of {n_seeds} comparisons has a default start; raise audit_fraction"

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobflow import job
 
-from scdp_flows.errors import DatasetError, ScdpFlowsError, SettingsError, StoreError
+from scdp_flows.errors import (
+    DatasetError,
+    MissingDependencyError,
+    ScdpFlowsError,
+    SettingsError,
+    StoreError,
+)
 from scdp_flows.io.structures import as_arrays, check_structure, structure_hash
 from scdp_flows.jobs.base import StepMaker
-from scdp_flows.jobs.batches import closed, raise_first, value_of
+from scdp_flows.jobs.batches import closed, value_of
 from scdp_flows.jobs.evaluate import BASELINE, choose_labels, structure_of
 from scdp_flows.jobs.starting_densities import FIT, Given, StartingDensities
 from scdp_flows.predictors.base import as_predictors
@@ -84,7 +90,10 @@ class SeedMaker(StepMaker):
         dataset_id: str | None = None,
         predictors: Predictor | Sequence[Predictor] = (),
     ) -> SeedOutput:
-        """Compare starts.
+        """Compare starts; the output lists the structures that could not be computed.
+
+        Where that is all of them, the job succeeds nevertheless, so that a flow goes on to sum up
+        what the other batches did and what failed.
 
         Parameters
         ----------
@@ -105,8 +114,8 @@ class SeedMaker(StepMaker):
             If two starts would have one label.
         KindMismatchError
             If a predictor is of another kind than the code.
-        ScdpFlowsError
-            If not a single structure could be computed; otherwise the output lists those.
+        MissingDependencyError
+            If nothing could be computed for want of a program.
         """
         chosen = as_predictors(predictors)
         _check(chosen, self.code, other_functional=self.other_functional)
@@ -312,11 +321,12 @@ class _Batch:
 
         Raises
         ------
-        ScdpFlowsError
-            If that was nothing.
+        MissingDependencyError
+            If nothing could be computed for want of a program: another worker may have it.
         """
-        if not self.indices:
-            raise_first(self.errors, "restarted")
+        missing = [isinstance(e, MissingDependencyError) for e in self.errors.values()]
+        if not self.indices and all(missing):
+            raise next(iter(self.errors.values()))
         iterations = defaultdict(list)
         for doc in self.docs.values():
             for record in doc.starts:

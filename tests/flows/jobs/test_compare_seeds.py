@@ -41,3 +41,8 @@ def test_nothing_to_compare_with_is_an_error(gaussian_code: Any, store_path: str
         CompareSeedsMaker.make.original(  # type: ignore[attr-defined]
             summing, [SeedOutput(seed_ids=[])], gaussian_code
         )
+    refusal = Refusal(index=0, item="X", error="StructureError", reason="too small")
+    with pytest.raises(DatasetError, match="the first reason: X: too small"):
+        CompareSeedsMaker.make.original(  # type: ignore[attr-defined]
+            summing, [SeedOutput(seed_ids=[], failed=[refusal])], gaussian_code
+        )

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymatgen.core import Molecule
 
-from scdp_flows.errors import CalculationError, DatasetError, KindMismatchError, SettingsError
+from scdp_flows.errors import (
+    DatasetError,
+    KindMismatchError,
+    MissingDependencyError,
+    SettingsError,
+)
 from scdp_flows.jobs.build_dataset import BuildDatasetMaker
 from scdp_flows.jobs.seed import SeedMaker, seed_settings_hash
 from scdp_flows.predictors.atomic import AtomicPredictor
@@ -101,8 +106,19 @@ def test_failures_are_listed(maker: SeedMaker, water: Molecule, predictor: ScdpP
         (0, "StructureError"),
         (1, "StructureError"),
     ]
-    with pytest.raises(CalculationError, match="none of the 2 structures could be restarted"):
-        _seed(maker, [close, radical])
+    nothing = _seed(maker, [close, radical])
+    assert (nothing.seed_ids, nothing.n_failed, nothing.n_new) == ([], 2, 0)
+
+
+def test_a_missing_program_fails_the_job(
+    maker: SeedMaker, water: Molecule, gaussian_code: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any) -> None:
+        raise MissingDependencyError("pw.x is not installed")
+
+    monkeypatch.setattr(type(gaussian_code), "seeded_comparison", missing)
+    with pytest.raises(MissingDependencyError, match="not installed"):
+        _seed(maker, [water])
 
 
 def test_the_first_test_structures_of_a_dataset(maker: SeedMaker, labels: list[str]) -> None:
