@@ -92,7 +92,7 @@ def tag_densities(
     for doc in densities.query(criteria):
         tags = sorted((set(doc.tags) | added) - removed)
         if tags != doc.tags:
-            densities.put(doc.updated(tags=tags))
+            densities.tag(doc.density_id, added, removed)
             changed += 1
     return changed
 

@@ -207,13 +207,13 @@ class IngestBatch:
         doubted = {DOUBTFUL} if found.doubts else set()
         tags = sorted({*self._tags, *found.labels, *doubted})
         doc = doc.updated(tags=tags, n_electrons=found.n_electrons)
-        return densities.put(doc, {"grid": found.density.to_arrays()}), True
+        return densities.put(doc, {"grid": found.density.to_arrays()}, keep_tags=True), True
 
     def _tag(self, known: DensityDoc) -> DensityDoc:
         """Add the labels of this batch to a density that is there already."""
         if set(self._tags) <= set(known.tags):
             return known
-        return self._stores.densities.put(known.updated(tags=sorted({*known.tags, *self._tags})))
+        return self._stores.densities.tag(known.density_id, self._tags)
 
     def _identifier(self, offer: Offer) -> str:
         return IngestDoc.make_id(offer.fingerprint, self._rules.key())

@@ -213,12 +213,12 @@ class _Batch:
         atoms = self.maker.code.atomic_reference(set(doc.numbers)).to_dict()
         reference = self.stores.blobs.put(json.dumps(atoms, sort_keys=True).encode())
         self.stores.densities.put(
-            doc.updated(tags=self.tags, blobs={"reference": reference}), arrays
+            doc.updated(tags=self.tags, blobs={"reference": reference}), arrays, keep_tags=True
         )
 
     def _tag(self, doc: DensityDoc) -> None:
         if not set(self.tags) <= set(doc.tags):
-            self.stores.densities.put(doc.updated(tags=sorted({*doc.tags, *self.tags})))
+            self.stores.densities.tag(doc.density_id, self.tags)
 
     def _fail(self, indices: list[int], error: ScdpFlowsError) -> None:
         for index in indices:

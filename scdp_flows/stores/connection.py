@@ -123,12 +123,17 @@ class SqliteFile:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection inside one transaction, which holds wholly or not at all.
 
+        A block inside another belongs to the transaction of the outer one.
+
         Raises
         ------
         StoreError
             If the file is not open or cannot be written.
         """
         with self.reading() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
             # Taking the write lock at once, not at the first write, is what makes waiting for
             # another writer safe: what was read before a write can then not be out of date.
             connection.execute("BEGIN IMMEDIATE")

@@ -11,7 +11,7 @@ from scdp_flows.schemas.density import DensityDoc
 from scdp_flows.stores.documents import DocumentStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from maggma.core import Store
     from numpy.typing import NDArray
@@ -41,7 +41,11 @@ class DensityStore:
         self.blobs = blobs
 
     def put(
-        self, doc: DensityDoc, arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None
+        self,
+        doc: DensityDoc,
+        arrays: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+        *,
+        keep_tags: bool = False,
     ) -> DensityDoc:
         """Store a density, in place of one with the same identifier.
 
@@ -54,6 +58,9 @@ class DensityStore:
             The document; references of the given arrays are added to its own.
         arrays
             Named arrays by role, such as ``{"grid": {"values": ...}, "orbital": {...}}``.
+        keep_tags
+            Whether a document that is there already hands on its tags, also one that another job
+            has written a moment ago.
 
         Returns
         -------
@@ -71,7 +78,41 @@ class DensityStore:
         for role, content in arrays.items():
             _check_finite(content, f"{doc.formula} {doc.density_id}, {role}")
         stored = {role: self.blobs.put_arrays(content) for role, content in arrays.items()}
-        return self.documents.put(doc.updated(blobs={**doc.blobs, **stored}))
+        whole = doc.updated(blobs={**doc.blobs, **stored})
+        if not keep_tags:
+            return self.documents.put(whole)
+        return self.documents.change(
+            doc.density_id, lambda before: _tagged(whole, () if before is None else before.tags)
+        )
+
+    def tag(self, density_id: str, add: Iterable[str], remove: Iterable[str] = ()) -> DensityDoc:
+        """Add tags to a density and take others away; what others do meanwhile stays.
+
+        Parameters
+        ----------
+        density_id
+            Of the density.
+        add, remove
+            Tags.
+
+        Returns
+        -------
+        DensityDoc
+            The stored document.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none.
+        StoreError
+            If it cannot be written.
+        """
+        added, removed = list(add), set(remove)
+
+        def change(before: DensityDoc | None) -> DensityDoc:
+            return _tagged(before or self.get(density_id), added, removed)
+
+        return self.documents.change(density_id, change)
 
     def get(self, density_id: str) -> DensityDoc:
         """Return the document with an identifier.
@@ -136,6 +177,10 @@ class DensityStore:
         if name not in doc.blobs:
             raise UnknownNameError(name, doc.blobs, what=f"array of density {doc.density_id}")
         return self.blobs.get_arrays(doc.blobs[name])
+
+
+def _tagged(doc: DensityDoc, add: Iterable[str], remove: Iterable[str] = ()) -> DensityDoc:
+    return doc.updated(tags=sorted({*doc.tags, *add} - set(remove)))
 
 
 def _check_finite(arrays: Mapping[str, NDArray[Any]], where: str) -> None:

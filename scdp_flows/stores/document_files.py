@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from scdp_flows.stores.criteria import (
     sort_documents,
 )
 from scdp_flows.stores.encoding import decode_document, encode_document
-from scdp_flows.stores.files import write_whole
+from scdp_flows.stores.files import locked, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +34,10 @@ _SUFFIX = ".json"
 class FilesStore(Store):
     """Keep one collection of documents, each in a file of its own.
 
-    It needs neither a server nor locks: a file is there wholly or not at all, so that all machines
-    that share a file system, NFS too, can write at the same time. Asking for a key reads one file,
-    any other question reads them all: good for some ten thousand documents.
+    It needs no server: a file is there wholly or not at all, so that all machines that share a file
+    system, NFS too, can write at the same time. Locks serve :meth:`exclusive` alone.
+    Asking for a key reads one file, any other question reads them all: good for some ten thousand
+    documents.
 
     Parameters
     ----------
@@ -201,6 +203,22 @@ class FilesStore(Store):
             write_whole(file, text.encode())
         except OSError as error:
             raise self._explained(error) from error
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let one at a time read documents, change them and write them.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self._folder / ".lock"))
+            except OSError as error:
+                raise self._explained(error) from error
+            yield
 
     def remove_docs(self, criteria: Document) -> None:
         """Remove the documents that satisfy a query; an empty one means all."""

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from scdp_flows.errors import StoreError, UnknownNameError
 from scdp_flows.schemas.base import ScdpDoc
+from scdp_flows.stores.exclusive import exclusive, replaced
 from scdp_flows.stores.outages import explained, outlast, server_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from maggma.core import Sort, Store
 
@@ -89,6 +90,41 @@ class DocumentStore(Generic[DocT]):
         if rows:
             outlast(lambda: self.store.update(rows, key=self.key), self.store.name)
         return stored
+
+    def change(self, identifier: str, change: Callable[[DocT | None], DocT]) -> DocT:
+        """Change a document, so that nobody else writes it between reading and writing.
+
+        Parameters
+        ----------
+        identifier
+            Of the document.
+        change
+            Is given the stored document, None if there is none yet, and returns what shall be
+            there; it is asked again when another was quicker.
+
+        Returns
+        -------
+        ScdpDoc
+            The stored document.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read or written.
+        """
+        return outlast(lambda: self._changed(identifier, change), self.store.name)
+
+    def _changed(self, identifier: str, change: Callable[[DocT | None], DocT]) -> DocT:
+        wanted = self._criteria({self.document.id_field: identifier})
+        while True:
+            with exclusive(self.store):
+                row = next(iter(self.store.query(wanted, limit=1)), None)
+                before = None if row is None else self._decoded(row)
+                after = change(before)
+                if before is not None and before.same_content(after):
+                    return before
+                if replaced(self.store, row, self._row(after), self.key):
+                    return after
 
     def _earlier(self, identifiers: list[str]) -> dict[str, DocT]:
         """Return the stored documents of some identifiers."""

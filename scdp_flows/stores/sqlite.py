@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -283,6 +284,18 @@ class SqliteStore(Store):
             raise StoreError(f"{self.name}: the document is not valid: {problems}; correct it")
         self.logger.error("%s: left out a document that is not valid: %s", self.name, problems)
         return False
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let one at a time read documents, change them and write them: one transaction.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        with self._file.writing():
+            yield
 
     def remove_docs(self, criteria: Document) -> None:
         """Remove the documents that satisfy a query, in one transaction.

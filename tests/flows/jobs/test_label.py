@@ -116,6 +116,23 @@ def test_tags_are_added_to_earlier_labels(maker: LabelMaker, water: Molecule) ->
         assert stores.densities.get(density_id).tags == ["a", "b"]
 
 
+def test_who_labels_the_same_at_once_keeps_his_tags(
+    maker: LabelMaker, water: Molecule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = type(maker.code)
+    compute = code.label_many
+
+    def compute_after_another(*given: Any, **named: Any) -> Iterator[Any]:
+        monkeypatch.setattr(code, "label_many", compute)
+        _label(maker, [water], tags=["theirs"])
+        return compute(*given, **named)
+
+    monkeypatch.setattr(code, "label_many", compute_after_another)
+    output = _label(maker, [water], tags=["mine"])
+    with maker.open_stores() as stores:
+        assert stores.densities.get(output.density_ids[0]).tags == ["mine", "theirs"]
+
+
 def test_the_origin_of_a_structure_is_kept(maker: LabelMaker, water: Molecule) -> None:
     water.properties = {"qm7_id": 12, "forces": [1.0, 2.0]}
     (density_id,) = _label(maker, [water]).density_ids

@@ -51,6 +51,19 @@ def test_a_transaction_holds_wholly_or_not_at_all(file: SqliteFile) -> None:
     assert _count(file) == 2
 
 
+def test_a_block_inside_another_is_part_of_it(file: SqliteFile) -> None:
+    def insert_both(first: int, second: int) -> None:
+        with file.writing():
+            _insert(file, first)
+            _insert(file, second)
+
+    with pytest.raises(StoreError, match="unique index"):
+        insert_both(7, 7)
+    assert _count(file) == 0
+    insert_both(7, 8)
+    assert _count(file) == 2
+
+
 def test_an_interruption_rolls_back(file: SqliteFile) -> None:
     def interrupted(number: int) -> None:
         with file.writing() as connection:

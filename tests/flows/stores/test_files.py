@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from scdp_flows.stores.files import write_whole
+from scdp_flows.stores.files import locked, write_whole
 
 
 @pytest.fixture
@@ -49,3 +53,28 @@ def test_others_may_read_it(folder: Path) -> None:
     finally:
         os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_one_at_a_time_is_inside(folder: Path) -> None:
+    inside: list[int] = []
+
+    def enter(number: int) -> None:
+        with locked(folder / ".lock"):
+            inside.append(number)
+            time.sleep(0.01)
+            assert inside.pop() == number
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(enter, range(8)))
+    assert not inside
+
+
+def test_nobody_waits_where_there_are_no_locks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    with locked(folder / ".lock"), locked(folder / ".lock"):
+        pass
