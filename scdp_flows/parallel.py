@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -96,11 +97,14 @@ def map_parallel(
 def end_with_parent() -> None:
     """Let this process end when the one that started it does, even if that is killed.
 
-    The workers of a pool hold each other's pipes open and would wait for ever.
+    The workers of a pool hold each other's pipes open and would wait for ever. Ctrl-C, which the
+    terminal sends to all of them, ends this one without a word: the parent tells the user.
     """
     parent = parent_process()
     if parent is None:
         return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def watch() -> None:
         parent.join()
@@ -115,8 +119,9 @@ def worker_environment() -> Iterator[None]:
 
     Thread counts are read when the numerical libraries load, hence from the environment. A script
     without the ``if __name__ == "__main__"`` guard would run again in each process; the workers
-    need nothing of it.
+    need nothing of it. Ctrl-C waits until they are ready for it (:func:`end_with_parent`).
     """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     main = sys.modules["__main__"]
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
@@ -124,6 +129,7 @@ def worker_environment() -> Iterator[None]:
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         sys.modules["__main__"] = main
         for name, value in saved.items():
             if value is None:

@@ -17,10 +17,12 @@ from typer.core import TyperGroup
 from scdp_flows.errors import ScdpFlowsError
 from scdp_flows.settings import get_settings
 
-__all__ = ["ERROR_CODE", "ScdpGroup"]
+__all__ = ["ERROR_CODE", "INTERRUPTED", "ScdpGroup"]
 
 ERROR_CODE = 2
 """Exit status for everything that went wrong in a way we foresaw."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 # The models know nothing of our errors, and loading them only to know theirs would take seconds.
 _MODEL_ERRORS = "scdp_models.errors"
@@ -40,6 +42,12 @@ class ScdpGroup(TyperGroup):
                 raise
             Console(stderr=True, soft_wrap=True).print(Text(f"error: {error}", style="bold red"))
             raise typer.Exit(ERROR_CODE) from error
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            told = "stopped; what was finished is stored, and the same command goes on"
+            Console(stderr=True, soft_wrap=True).print(Text(told, style="bold red"))
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def _is_foreseen(error: Exception) -> bool:

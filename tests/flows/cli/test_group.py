@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from scdp_flows.cli.group import ERROR_CODE, ScdpGroup
+from scdp_flows.cli.group import ERROR_CODE, INTERRUPTED, ScdpGroup
 from scdp_flows.errors import StructureError
 from scdp_models.errors import BasisError
 
@@ -81,3 +85,37 @@ def test_impossible_settings_are_one_line_too(
     assert result.exit_code == ERROR_CODE
     assert "LOG_LEVEL" in result.stderr
     assert not logging.getLogger("scdp_flows").handlers
+
+
+_SLEEPERS = """
+import time, typer
+from scdp_flows.cli.group import ScdpGroup
+from scdp_flows.parallel import map_parallel
+
+app = typer.Typer(cls=ScdpGroup)
+
+@app.callback()
+def main(debug: bool = False) -> None: ...
+
+@app.command()
+def sleep() -> None:
+    for _ in map_parallel(time.sleep, [(0.01,)] * 4 + [(60,)] * 4, n_processes=3):
+        print("up", flush=True)
+
+app(["sleep"])
+"""
+
+
+def test_an_interrupt_from_the_terminal_is_one_line() -> None:
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _SLEEPERS]
+    with subprocess.Popen(
+        command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "up\n"
+        os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to the workers, too
+        _, told = running.communicate(timeout=30)
+    assert running.returncode == INTERRUPTED
+    assert told == "stopped; what was finished is stored, and the same command goes on\n"
