@@ -56,7 +56,10 @@ def _seeding(folder: Path, store: Path | None) -> None:
     with open_stores(as_path(store)) as stores:
         found = sorted(stores.reports.benchmarks.query(), key=lambda d: d.provenance.created_at)
     if not found:
-        raise DatasetError("the store holds no benchmark of starts; run SeedingBenchmarkMaker")
+        raise DatasetError(
+            "the store holds no benchmark of starts; run scdp seed with an audit_fraction above 0, "
+            "or SeedingBenchmarkMaker"
+        )
     latest = list({doc.name: doc for doc in found}.values())
     maker = SeedingReportMaker(folder=str(folder), store_path=as_path(store))
     for doc in latest:
