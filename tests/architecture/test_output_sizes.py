@@ -109,6 +109,7 @@ def _benchmark() -> SeedingBenchmarkDoc:
 
 
 _OUTPUTS: dict[str, Callable[[], Any]] = {
+    "BlobReference": lambda: _BLOB,
     "DatasetDoc": _dataset,
     "EvaluationOutput": lambda: EvaluationOutput(
         evaluation_ids=_IDS[:100], summary=dict.fromkeys(_IDS[:100], _METRICS)
