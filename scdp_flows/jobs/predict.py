@@ -225,7 +225,9 @@ def predict_each(
     structures: Sequence[AtomicStructure],
     errors: dict[int, ScdpFlowsError],
 ) -> Iterator[tuple[int, Predicted]]:
-    """Yield position and prediction of each structure, in batches.
+    """Yield position and prediction of each structure, in order.
+
+    The predictor is handed all of them, and takes as many at a time as keep its devices busy.
 
     Parameters
     ----------
@@ -236,19 +238,34 @@ def predict_each(
     errors
         Position → reason: what fails is added.
     """
-    for start in range(0, len(structures), _BATCH):
-        batch = structures[start : start + _BATCH]
+    start = 0
+    while start < len(structures):
         try:
-            yield from enumerate(list(predictor.predict_many(batch)), start)
+            for predicted in predictor.predict_many(islice(structures, start, None)):
+                yield start, predicted
+                start += 1
         except ScdpFlowsError:
-            # One of them spoils the batch; alone, each gets its own result or reason.
-            for index, structure in enumerate(batch, start):
-                try:
-                    predicted = next(iter(predictor.predict_many([structure])))
-                except ScdpFlowsError as error:
-                    errors[index] = error
-                else:
-                    yield index, predicted
+            # One of the next spoils its batch; alone, each gets its own result or reason.
+            batch = range(start, min(start + _BATCH, len(structures)))
+            yield from _predict_alone(predictor, structures, batch, errors)
+            start = batch.stop
+        else:
+            return
+
+
+def _predict_alone(
+    predictor: Predictor,
+    structures: Sequence[AtomicStructure],
+    batch: range,
+    errors: dict[int, ScdpFlowsError],
+) -> Iterator[tuple[int, Predicted]]:
+    for index in batch:
+        try:
+            predicted = next(iter(predictor.predict_many([structures[index]])))
+        except ScdpFlowsError as error:
+            errors[index] = error
+        else:
+            yield index, predicted
 
 
 def store_prediction(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +20,15 @@ from scdp_flows.errors import (
     UnknownNameError,
 )
 from scdp_flows.io.base import read_density
-from scdp_flows.jobs.predict import PredictMaker, merge_predictions
+from scdp_flows.jobs.predict import PredictMaker, merge_predictions, predict_each
 from scdp_flows.predictors.atomic import AtomicPredictor
+from scdp_flows.predictors.lanes import share
 from scdp_flows.predictors.scdp import ScdpPredictor
 from scdp_flows.schemas.outputs import PredictedRow, PredictionOutput, Refusal
 from scdp_flows.schemas.training import file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def _predict(maker: PredictMaker, structures: Sequence[Any], **named: Any) -> PredictionOutput:
@@ -77,6 +80,47 @@ def test_failures_do_not_spoil_the_batch(maker: PredictMaker, water: Molecule) -
     output = _predict(maker, [silicon, water])
     assert [(f.index, f.error) for f in output.failed] == [(0, "ModelError")]
     assert len(output.prediction_ids) == 1
+
+
+@dataclass(frozen=True)
+class ManyDevices:
+    """Predict in batches of two on many devices, all of which must work at the same time."""
+
+    n_devices: int
+    refused: int | None = None
+
+    def predict_many(self, structures: Iterable[Any]) -> Iterator[Any]:
+        """Give each structure back."""
+        met, remaining = Barrier(self.n_devices, timeout=10), iter(structures)
+
+        def lane(batch: list[Any]) -> list[Any]:
+            if self.refused in batch:
+                raise ModelError(str(batch))
+            if self.refused is None:
+                met.wait()
+            return batch
+
+        batches = iter(lambda: list(islice(remaining, 2)), [])
+        for found in share([lane] * self.n_devices, batches):
+            yield from found
+
+
+def test_all_devices_of_a_predictor_have_work() -> None:
+    errors: dict[int, Any] = {}
+    many: Any = ManyDevices(20)
+    structures: Any = range(80)
+    found: list[Any] = list(predict_each(many, structures, errors))
+    assert found == [(number, number) for number in range(80)]
+    assert not errors
+
+
+def test_after_a_failure_prediction_goes_on() -> None:
+    errors: dict[int, Any] = {}
+    one: Any = ManyDevices(3, refused=25)
+    structures: Any = range(80)
+    found: list[Any] = list(predict_each(one, structures, errors))
+    assert found == [(number, number) for number in range(80) if number != 25]
+    assert list(errors) == [25]
 
 
 def test_a_single_failure_is_raised_as_it_is(maker: PredictMaker) -> None:
