@@ -47,6 +47,19 @@ def test_ci_runs_the_command_of_the_readme(repository: Path) -> None:
     assert re.search(r"^make test$", script, flags=re.MULTILINE)
 
 
+def test_ci_may_skip_no_test_for_want_of_a_package(repository: Path) -> None:
+    script = (repository / ".ci" / "run").read_text(encoding="utf-8")
+    (required,) = re.findall(r"SCDP_REQUIRE:-([a-z_,]+)\}", script)
+    named = {
+        name
+        for path in (repository / "tests").rglob("test_*.py")
+        for names in re.findall(r"mark\.requires\(([^)]*)\)", path.read_text(encoding="utf-8"))
+        for name in re.findall(r'"(\w+)"', names)
+    }
+    # The clocks are only set wrong in a test of `make soak`.
+    assert named - set(required.split(",")) == {"faketime"}
+
+
 def test_the_command_line_is_installed_under_its_name(repository: Path) -> None:
     settings = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["project"]["scripts"] == {"scdp": "scdp_flows.cli:app"}
