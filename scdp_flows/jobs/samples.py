@@ -137,7 +137,10 @@ def sample_of(doc: DensityDoc, stores: Stores, recipe: Recipe) -> TrainingSample
             target=recipe.target,
             grid=_grid(doc, stores) if recipe.keep_grid else None,
         )
-        return sample if "spin" not in doc.blobs else with_spin(sample, load_spin(doc, stores))
+        # Models know the spins of molecules: a crystal's moment is no whole number that were given.
+        if "spin" not in doc.blobs or any(doc.pbc):
+            return sample
+        return with_spin(sample, load_spin(doc, stores))
     except ScdpModelsError as error:
         raise DatasetError(f"density {doc.density_id} ({doc.formula}): {error}") from error
 

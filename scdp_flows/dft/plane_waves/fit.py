@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scdp_flows.dft.plane_waves.structure import Crystal
     from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_models.basis.shells import BasisSet
+    from scdp_models.data.periodic import HalfSphere
     from scdp_models.density.atomic import AtomicReference
     from scdp_models.density.orbital import OrbitalDensity
 
@@ -54,7 +55,8 @@ def fit_waves(
 ) -> Fit:
     """Fit a density less its superposed atoms, the charge held exactly.
 
-    Minimises the Coulomb energy of the difference, a sum over one wave of each pair G, -G.
+    Minimises the Coulomb energy of the difference, a sum over one wave of each pair G, -G. Where
+    there is a magnetisation, it is fitted in the same shells, the moment of the cell held exactly.
 
     Parameters
     ----------
@@ -69,8 +71,7 @@ def fit_waves(
     shape
         Grid on which the error is measured.
     """
-    from scdp_models.data.periodic import HalfSphere, wave_projection
-    from scdp_models.density.coulomb import charge_constrained_fit
+    from scdp_models.data.periodic import HalfSphere
     from scdp_models.density.fourier import rho_g
 
     shells = fit_shells(crystal, basis)
@@ -82,24 +83,44 @@ def fit_waves(
     half = (i > 0) | ((i == 0) & ((j > 0) | ((j == 0) & (k > 0))))
     sphere = HalfSphere.of(waves.indices[half], crystal.cell)
     target = waves.components[0][half] * crystal.volume_bohr - rho_g(atoms, sphere.miller)
-    metric, right = wave_projection(shells, sphere, target)
-    coefficients = charge_constrained_fit(
-        metric,
-        right,
-        shells.charges,
-        charge=crystal.n_electrons - atoms.n_electrons(),
-        ridge=_RIDGE,
-    )
-    difference = replace(shells, coefficients=coefficients)
-    missed = target - rho_g(difference, sphere.miller)
+    charge = crystal.n_electrons - atoms.n_electrons()
+    difference, missed = _fitted(shells, sphere, target, charge)
     info = FitInfo(
         basis=basis.name,
         n_functions=shells.n_functions,
-        coulomb_error_ha=0.5 * float(sphere.weights @ np.abs(missed) ** 2),
+        coulomb_error_ha=_energy_ha(sphere, missed),
         n_electrons=(atoms + difference).n_electrons(),
         nmae_percent=_nmae_percent(waves, half, missed / crystal.volume_bohr, shape),
     )
-    return Fit(atoms, difference, info)
+    fit = Fit(atoms, difference, info)
+    if len(waves.components) == 1:
+        return fit
+    magnetisation = waves.components[1] * crystal.volume_bohr
+    moment = float(magnetisation[(waves.indices == 0).all(axis=1)].real.sum())
+    spin, missed = _fitted(shells, sphere, magnetisation[half], moment)
+    info = replace(info, spin_coulomb_error_ha=_energy_ha(sphere, missed))
+    return replace(fit, spin=spin, info=info)
+
+
+def _fitted(
+    shells: OrbitalDensity, sphere: HalfSphere, target: NDArray[np.complex128], charge: float
+) -> tuple[OrbitalDensity, NDArray[np.complex128]]:
+    """Return shells fitted to waves in electrons, with a given charge, and what they miss."""
+    from scdp_models.data.periodic import wave_projection
+    from scdp_models.density.coulomb import charge_constrained_fit
+    from scdp_models.density.fourier import rho_g
+
+    metric, right = wave_projection(shells, sphere, target)
+    coefficients = charge_constrained_fit(
+        metric, right, shells.charges, charge=charge, ridge=_RIDGE
+    )
+    fitted = replace(shells, coefficients=coefficients)
+    return fitted, target - rho_g(fitted, sphere.miller)
+
+
+def _energy_ha(sphere: HalfSphere, missed: NDArray[np.complex128]) -> float:
+    """Return (d|d)/2 of what is missed, in electrons."""
+    return 0.5 * float(sphere.weights @ np.abs(missed) ** 2)
 
 
 def _nmae_percent(

@@ -9,6 +9,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from scdp_flows.dft.plane_waves.wave_list import places_of
+from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,9 @@ __all__ = ["space_group", "symmetrised"]
 
 # Distance in Å at which an atom counts as being at an image, about that of the program.
 _TOLERANCE = 1e-5
+
+# What a model gets wrong is smaller by far; opposite moments leave nothing but such errors.
+_LEAST_KEPT = 0.1
 
 _Operations = list[tuple["NDArray[np.int64]", "NDArray[np.float64]"]]
 
@@ -54,6 +58,12 @@ def symmetrised(
         Shape ``(n_waves,)``.
     operations
         From :func:`space_group`.
+
+    Raises
+    ------
+    CalculationError
+        If little is left: the magnetisation of an antiferromagnet whose atoms the program does not
+        tell apart, say, which it would average away too.
     """
     if len(operations) == 1:
         return coefficients
@@ -67,4 +77,13 @@ def symmetrised(
             places[other] = places_of(waves.indices, -images[other])
             turned[other] = turned[other].conj()
         total[places] += turned
-    return np.asarray(total / len(operations))
+    averaged = np.asarray(total / len(operations))
+    kept, given = np.linalg.norm(averaged), np.linalg.norm(coefficients)
+    if kept < _LEAST_KEPT * given:
+        raise CalculationError(
+            f"the {len(operations)} operations of the space group leave {kept / given:.0%} of the "
+            "given density or magnetisation; the input tells atoms apart by their element alone, "
+            "so that opposite moments of one element cannot be started: the program's own guess is "
+            "used"
+        )
+    return averaged

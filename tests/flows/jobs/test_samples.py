@@ -70,6 +70,16 @@ def test_atoms_and_difference_give_the_label_back(labels: list[str], stores: Sto
     assert sample.template.n_electrons() == pytest.approx(0, abs=1e-9)
 
 
+def test_spins_are_learnt_of_molecules_only(labels: list[str], stores: Stores) -> None:
+    doc = stores.densities.get(labels[2])
+    recipe = _recipe(doc, stores)
+    open_shell = doc.updated(blobs={**doc.blobs, "spin": doc.blobs["orbital"]})
+    assert sample_of(open_shell, stores, recipe).spin is not None
+    cell = ((9.0, 0.0, 0.0), (0.0, 9.0, 0.0), (0.0, 0.0, 9.0))
+    crystal = open_shell.updated(pbc=(True, True, True), cell=cell)
+    assert sample_of(crystal, stores, recipe).spin is None
+
+
 def test_the_total_target_holds_all_electrons(labels: list[str], stores: Stores) -> None:
     doc = stores.densities.get(labels[2])
     sample = sample_of(doc, stores, _recipe(doc, stores, "total"))

@@ -34,14 +34,22 @@ def test_a_density_in_the_span_is_found(
     density = atoms + replace(shells, coefficients=coefficients)
     indices = wave_list(toy_crystal, settings)
     values = rho_g(density, indices) / toy_crystal.volume_bohr
-    waves = EspressoWaves(
-        settings.gamma_only, reciprocal_vectors(toy_crystal.cell_bohr), indices, [values]
-    )
+    spin = replace(shells, coefficients=rng.normal(size=shells.n_functions))
+    magnetisation = rho_g(spin, indices) / toy_crystal.volume_bohr
+    reciprocal = reciprocal_vectors(toy_crystal.cell_bohr)
+    waves = EspressoWaves(settings.gamma_only, reciprocal, indices, [values])
     fit = fit_waves(toy_crystal, waves, reference, basis, (24, 24, 24))
+    assert fit.spin is None
     np.testing.assert_allclose(fit.difference.coefficients, coefficients, atol=1e-4)
     assert fit.info.coulomb_error_ha < 1e-9
     assert fit.info.n_electrons == pytest.approx(8.0, abs=1e-10)
     assert fit.info.nmae_percent == pytest.approx(0.0, abs=1e-3)
+    waves.components.append(magnetisation)
+    both = fit_waves(toy_crystal, waves, reference, basis, (24, 24, 24))
+    assert both.spin is not None
+    np.testing.assert_allclose(both.spin.coefficients, spin.coefficients, atol=1e-4)
+    assert both.spin.n_electrons() == pytest.approx(spin.n_electrons())
+    assert (both.info.spin_coulomb_error_ha or 0.0) < 1e-9
 
 
 def test_bonds_carry_shells_where_the_basis_has_them(toy_crystal: Crystal) -> None:
