@@ -5,25 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from monty.json import MSONable
 from pymatgen.core import Lattice, Structure
 
 from scdp_flows.dft.espresso.files import SeedFiles
+from scdp_flows.dft.espresso.orbitals import KeptOrbitals
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, augmented
-from scdp_flows.dft.path import PathCalculator, predicted_start
-from scdp_flows.dft.plane_waves.atoms import superposed_waves
-from scdp_flows.dft.plane_waves.continuation import WaveContinuation, check_wave_policy
+from scdp_flows.dft.espresso.starts import PathStarts
+from scdp_flows.dft.path import PathCalculator
+from scdp_flows.dft.plane_waves.continuation import check_wave_policy
 from scdp_flows.dft.plane_waves.program import check_converged
-from scdp_flows.dft.plane_waves.seed import SeededRun, run_seeded, seed_waves
+from scdp_flows.dft.plane_waves.seed import SeededRun, run_seeded
 from scdp_flows.dft.plane_waves.structure import as_crystal
-from scdp_flows.dft.plane_waves.wave_list import reciprocal_vectors, wave_list
 from scdp_flows.errors import CalculationError, SettingsError, StructureError
-from scdp_flows.io.espresso_waves import EspressoWaves
 from scdp_flows.schemas.relaxation import RelaxationStep
 from scdp_flows.units import HARTREE_TO_EV
 
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from scdp_models.basis.shells import BasisSet
 
 __all__ = ["EspressoCalculator", "EspressoRelaxation"]
+
+_POSITIVE = ("seed_diago_thr_init", "orbitals_diago_thr_init", "history", "check_every")
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,20 @@ class EspressoRelaxation(MSONable):
     seed_diago_thr_init: float | None = 1e-7
     """Threshold of the first diagonalisation where a density is given; that of the program when
     None."""
+    orbitals_diago_thr_init: float | None = 1e-6
+    """The same where the orbitals of the geometry before are given too, with which the program
+    itself takes 1e-6."""
     history: int = 6
     """Most earlier geometries that are combined to a correction."""
     check_every: int | None = None
     """Every so many geometries the energy is compared with that of an unseeded calculation."""
+    reference: dict[str, Any] | None = field(default=None, hash=False)
+    """Spherical atoms, ``AtomicReference.to_dict()``, for pseudopotential files without an atomic
+    density; None takes those of the files."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("seed_diago_thr_init", "history", "check_every"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} is {value}; expected a positive number")
@@ -123,6 +130,7 @@ class _Computed(NamedTuple):
     start: WaveStart
     reason: str | None
     default: PwRun | None
+    move: float | None
     cpu_s: float
     wall_s: float
 
@@ -160,17 +168,16 @@ class EspressoCalculator(PathCalculator):
         super().__init__(code, predictor)
         self.code = code
         self.settings = replace(code.settings, forces=True)
-        self._before: SeedFiles | None = None
-        without = code.policy == "auto" and predictor is None
-        policy: WavePolicy = "extrapolated_density" if without else code.policy
-        self._continuation = WaveContinuation(policy, code.history)
+        self._before: tuple[Crystal, SeedFiles] | None = None
+        self._starts = PathStarts(self.settings, code.policy, code.history, code.reference)
+        self._orbitals = KeptOrbitals()
 
     def _compute(self, atoms: Atoms, state: ElectronicState) -> None:
         computed = self._converge(_structure(atoms, state))
         run = computed.seeded.result
         if run.forces is None:
             raise CalculationError("pw.x printed no forces")
-        self.run, self._before = run, run.final
+        self.run = run
         self.steps.append(self._record(computed))
         self.results = {"energy": run.energy_ev, "forces": run.forces}
 
@@ -178,65 +185,63 @@ class EspressoCalculator(PathCalculator):
         crystal = as_crystal(structure, self.settings)
         default = self._unseeded(crystal)
         cpu, wall = time.process_time(), time.perf_counter()
-        start, reason = self._start(structure, crystal)
+        if self._before is not None and not _same_atoms(self._before[0], crystal):
+            self._forget()
+            self._before = None
+        needs_spin = self.settings.spin == "unrestricted"
+        density, reason = self._predict(structure, needs_spin=needs_spin)
+        start, reason = self._starts.start(crystal, density, reason)
         seeded = self._run(crystal, start, default)
         result = seeded.result
         if seeded.fallback_reason is not None:
-            self._continuation.forget()
+            self._forget()
         check_converged(result, crystal.formula, "pw.x", f"{self.settings.conv_thr_ry} Ry")
-        if result.final is not None:
-            self._continuation.learn(result.final.waves)
+        move = self._learn(crystal, result.final)
+        if result is not default:
+            self._orbitals.belong_to(crystal)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         wall += default.wall_s if default is not None and result is default else 0.0
-        return _Computed(seeded, start, seeded.fallback_reason or reason, default, cpu, wall)
+        reason = seeded.fallback_reason or reason
+        return _Computed(seeded, start, reason, default, move, cpu, wall)
 
-    def _start(self, structure: Structure, crystal: Crystal) -> tuple[WaveStart, str | None]:
-        """Return the start of a geometry, and why it is not one from a prediction if it should."""
-        model, reason = self._atoms(crystal), None
-        if self._predictor is not None:
-            needs_spin = self.settings.spin == "unrestricted"
-            try:
-                density = predicted_start(self._predictor, structure, needs_spin=needs_spin)
-                model = seed_waves(crystal, self.settings, density)
-            except CalculationError as error:
-                # What was learnt belongs to predictions.
-                self._continuation.forget()
-                reason = str(error)
-        start = self._continuation.start(model, crystal.positions)
-        return (start if reason is None else start._replace(name="default", waves=None)), reason
+    def _forget(self) -> None:
+        """Drop all that was learnt; occupancies inside spheres stay with their atoms."""
+        self._starts.forget()
+        self._orbitals.forget()
 
-    def _atoms(self, crystal: Crystal) -> EspressoWaves:
-        """Return superposed atoms, unpolarised."""
-        settings = self.settings
-        indices = wave_list(crystal, settings)
-        total = superposed_waves(crystal, settings, indices)
-        return EspressoWaves(
-            settings.gamma_only,
-            reciprocal_vectors(crystal.cell_bohr),
-            indices,
-            [total, *[np.zeros_like(total)] * (settings.n_spins - 1)],
-        )
+    def _learn(self, crystal: Crystal, final: SeedFiles | None) -> float | None:
+        """Take note of a converged density and return how far an atom moved to it, Å."""
+        if final is None:
+            return None
+        self._starts.learn(crystal, final.waves)
+        before, self._before = self._before, (crystal, final)
+        if before is None:
+            return None
+        return float(np.linalg.norm(crystal.positions - before[0].positions, axis=1).max())
 
     def _run(
         self, crystal: Crystal, start: WaveStart, default: PwRun | None
     ) -> SeededRun[PwRun, SeedFiles]:
-        waves = start.waves
+        waves, folder = start.waves, self._orbitals.folder
         if waves is None:
-            run = default or run_scf(crystal, self.settings)
+            run = default or run_scf(crystal, self.settings, keep_orbitals=folder)
             return SeededRun(run, None, None, None, 0.0, 0.0)
-        before = self._before
+
+        orbitals = self._orbitals.fitting(crystal)
 
         def seed() -> SeedFiles:
             if not augmented(crystal, self.settings):
-                return SeedFiles(waves)
-            if before is None:
+                return SeedFiles(waves, orbitals=orbitals)
+            if self._before is None:
                 raise CalculationError(
                     "projector-augmented waves need occupancies inside the spheres, which only an "
                     "earlier geometry gives"
                 )
-            return SeedFiles(waves, before.paw)
+            return SeedFiles(waves, self._before[1].paw, orbitals=orbitals)
 
-        calculation = PwCalculation(crystal, self.settings, self.code.seed_diago_thr_init)
+        code = self.code
+        threshold = code.orbitals_diago_thr_init if orbitals else code.seed_diago_thr_init
+        calculation = PwCalculation(crystal, self.settings, threshold, folder)
         return run_seeded(calculation, seed, default=default)
 
     def _unseeded(self, crystal: Crystal) -> PwRun | None:
@@ -265,13 +270,19 @@ class EspressoCalculator(PathCalculator):
             largest_force_ev_ang=None
             if forces is None
             else float(np.linalg.norm(forces, axis=1).max()),
-            largest_move_ang=self._continuation.move,
+            largest_move_ang=computed.move,
             cpu_s=computed.cpu_s + sum(run.cpu_s for run in attempts),
             wall_s=computed.wall_s,
             seed_cpu_s=computed.cpu_s,
             unseeded_iterations=None if default is None else default.iterations,
             energy_difference_ev=difference,
         )
+
+
+def _same_atoms(one: Crystal, other: Crystal) -> bool:
+    """Whether two geometries differ in the places of their atoms alone."""
+    same_cell = np.array_equal(one.cell, other.cell)
+    return same_cell and np.array_equal(one.numbers, other.numbers) and one.charge == other.charge
 
 
 def _structure(atoms: Atoms, state: ElectronicState) -> Structure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from scdp_flows.dft.espresso.input_text import OUT_FOLDER, PREFIX
@@ -29,6 +30,8 @@ class SeedFiles(NamedTuple):
     """Content of ``paw.txt``, the occupancies inside the spheres of projector-augmented waves."""
     effort: Effort = Effort()
     """What ``pw.x`` did to find them."""
+    orbitals: Path | None = None
+    """Folder with the orbitals that the first diagonalisation begins with; they are taken out."""
 
 
 class RunFiles:
@@ -52,6 +55,14 @@ class RunFiles:
         write_waves(seed.waves, self.density)
         if seed.paw is not None:
             self.paw.write_bytes(seed.paw)
+        if seed.orbitals is not None:
+            _move_orbitals(seed.orbitals, self.save)
+
+    def keep_orbitals(self, folder: Path) -> None:
+        """Move the orbitals of a finished calculation into a folder, in place of what is there."""
+        for old in folder.iterdir():
+            old.unlink()
+        _move_orbitals(self.save, folder)
 
     def read_seed(self) -> SeedFiles:
         """Return the density of a finished calculation such that another can start from it.
@@ -87,3 +98,9 @@ class RunFiles:
             hdf5 = self.density.with_suffix(".hdf5")
             reason = "this pw.x is built with HDF5" if hdf5.exists() else "it wrote no density"
             raise CalculationError(f"{self.density} is missing: {reason}; use a build without HDF5")
+
+
+def _move_orbitals(source: Path, target: Path) -> None:
+    """Move orbitals, and the description without which the program does not read them."""
+    for file in [*source.glob("wfc*"), source / SCHEMA_FILE]:
+        shutil.move(file, target / file.name)

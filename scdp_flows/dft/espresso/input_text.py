@@ -28,6 +28,7 @@ def input_text(
     settings: EspressoSettings,
     *,
     from_file: bool = False,
+    with_orbitals: bool = False,
     diago_thr_init: float | None = None,
     cycles: int | None = None,
 ) -> str:
@@ -43,6 +44,8 @@ def input_text(
         How.
     from_file
         Whether to start from ``charge-density.dat`` in the output folder.
+    with_orbitals
+        Whether the first diagonalisation begins with the orbitals in the output folder.
     diago_thr_init
         Threshold of the first diagonalisation; that of the program when None.
     cycles
@@ -56,6 +59,8 @@ def input_text(
     }
     if from_file:
         electrons["startingpot"] = "file"
+    if with_orbitals:
+        electrons["startingwfc"] = "file"
     if diago_thr_init is not None:
         electrons["diago_thr_init"] = diago_thr_init
     if cycles is not None:

@@ -15,6 +15,8 @@ from scdp_flows.dft.plane_waves.seed import Effort
 from scdp_flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scdp_flows.density import ChargeDensity
     from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
@@ -107,6 +109,7 @@ def run_scf(
     *,
     diago_thr_init: float | None = None,
     on_grid: bool = False,
+    keep_orbitals: Path | None = None,
 ) -> PwRun:
     """Converge a crystal in a temporary folder.
 
@@ -123,6 +126,8 @@ def run_scf(
         Threshold of the first diagonalisation; that of the program when None.
     on_grid
         Whether to return the density on the grid too.
+    keep_orbitals
+        Folder to which the orbitals are moved if it converges.
 
     Raises
     ------
@@ -130,7 +135,13 @@ def run_scf(
         If the program is not installed.
     """
     words = require_program(settings, _PACKAGE)
-    text = input_text(crystal, settings, from_file=seed is not None, diago_thr_init=diago_thr_init)
+    text = input_text(
+        crystal,
+        settings,
+        from_file=seed is not None,
+        with_orbitals=seed is not None and seed.orbitals is not None,
+        diago_thr_init=diago_thr_init,
+    )
     with scratch_folder(SCRATCH_PREFIX) as folder:
         files = RunFiles(folder)
         cpu, wall = time.thread_time(), time.perf_counter()
@@ -141,7 +152,7 @@ def run_scf(
         execution = execute([*words, "-in", _INPUT], folder)
         output = parse_output(execution.text)
         good = output.converged
-        return PwRun(
+        run = PwRun(
             output=replace(output, message=execution.explained(output.message)),
             cpu_s=execution.cpu_s + cpu,
             wall_s=execution.wall_s + wall,
@@ -149,3 +160,6 @@ def run_scf(
             density=files.read_density() if good and on_grid else None,
             n_orbital_waves=files.n_orbital_waves() if good else 0,
         )
+        if good and keep_orbitals is not None:
+            files.keep_orbitals(keep_orbitals)
+        return run

@@ -13,6 +13,8 @@ from scdp_flows.dft.plane_waves.seed import Calculation, Effort, check_spin, see
 from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scdp_flows.dft.base import StartDensity
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.plane_waves.structure import Crystal
@@ -120,11 +122,19 @@ class PwCalculation(Calculation[PwRun, SeedFiles]):
     """How."""
     diago_thr_init: float | None = None
     """Threshold of the first diagonalisation of seeded calculations."""
+    keep_orbitals: Path | None = None
+    """Folder to which the orbitals of a converged calculation are moved."""
 
     def run(self, seed: SeedFiles | None = None) -> PwRun:
         """Converge from a seed, or from the program's own guess."""
         threshold = None if seed is None else self.diago_thr_init
-        return run_scf(self.crystal, self.settings, seed, diago_thr_init=threshold)
+        return run_scf(
+            self.crystal,
+            self.settings,
+            seed,
+            diago_thr_init=threshold,
+            keep_orbitals=self.keep_orbitals,
+        )
 
     def effort_of(self, seed: SeedFiles) -> Effort:
         """Return what ``pw.x`` did for the occupancies of a seed."""

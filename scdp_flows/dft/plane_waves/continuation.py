@@ -96,8 +96,6 @@ class WaveContinuation:
         self._waves: EspressoWaves | None = None
         self._errors: dict[str, float] = {}
         self._last_move = 0.0
-        self.move: float | None = None
-        """Largest distance in Å that an atom moved since the geometry before."""
 
     def forget(self) -> None:
         """Drop the history."""
@@ -113,8 +111,8 @@ class WaveContinuation:
         positions
             Of the atoms, ``(n_atoms, 3)``, Å.
         """
-        self.move = self._moved(model, positions)
-        if self.move is None or self.move > _LARGEST_MOVE:
+        move = self._moved(model, positions)
+        if move is None or move > _LARGEST_MOVE:
             self.forget()
         candidates = self._candidates(model)
         self._now = _Now(model, np.array(positions), candidates)

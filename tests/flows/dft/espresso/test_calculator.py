@@ -100,6 +100,26 @@ def test_a_predictor_that_fails_costs_nothing_but_its_help(
     atoms.get_potential_energy()
     (step,) = atoms.calc.steps
     assert (step.start, step.seed_used, step.fallback_reason) == ("default", False, "no model")
+    atoms.positions[1] += 0.005
+    atoms.get_potential_energy()
+    assert atoms.calc.steps[1].start == "extrapolated_density"
+    assert atoms.calc.steps[1].iterations < step.iterations
+
+
+@pytest.mark.requires("espresso")
+def test_orbitals_go_on_from_geometry_to_geometry(atoms: Atoms, cheap: EspressoSettings) -> None:
+    works = []
+    for known in (True, False):
+        calculator = EspressoRelaxation(cheap, policy="previous_density").calculator()
+        copy = atoms.copy()
+        copy.calc = calculator
+        for _ in range(3):
+            copy.get_potential_energy()
+            copy.positions[1] += [0.002, 0.005, 0.003]
+            if not known:
+                calculator._orbitals.forget()  # as if they did not fit
+        works.append(sum(step.fock_builds for step in calculator.steps[1:]))
+    assert works[0] < works[1]
 
 
 @pytest.mark.requires("espresso")
