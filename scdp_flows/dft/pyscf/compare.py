@@ -243,6 +243,7 @@ def _default_start(run: ScfRun, errors: StartErrors) -> ScfStart:
         energies_ha=run.energies_ha,
         fock_cpu_s=run.fock_cpu_s,
         moment=_moment(run),
+        correction=run.correction,
     )
 
 
@@ -268,6 +269,7 @@ def _start(name: str, seeded: SeededRun) -> ScfStart:
         energies_ha=tuple(e for run in runs for e in run.energies_ha),
         fock_cpu_s=result.fock_cpu_s,
         moment=_moment(result),
+        correction=result.correction,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scdp_flows.dft.pyscf.handlers import converge
 from scdp_flows.dft.pyscf.molecule import mean_field, quiet_pyscf
 from scdp_flows.errors import CalculationError
 
@@ -29,7 +30,8 @@ class ScfRun:
     iterations: int
     """SCF cycles."""
     fock_builds: int
-    """Fock matrices built, the initial and the closing one included."""
+    """Fock matrices built, the initial and the closing one included; second-order steps by their
+    products with second derivatives too."""
     energy_ha: float
     """Total energy, Hartree."""
     cpu_s: float
@@ -42,6 +44,8 @@ class ScfRun:
     """Norm of the orbital gradient after each cycle, Hartree."""
     fock_cpu_s: float | None = None
     """Median processor time of one Fock build, s; None where there was only the first one."""
+    correction: str | None = None
+    """What was changed so that it converges; what failed before is counted above."""
     mf: Any = field(default=None, repr=False)
     """The PySCF object, with its orbitals."""
 
@@ -67,6 +71,7 @@ class _Recorder:
         self.seconds: list[float] = []
         self.energies: list[float] = []
         self.gradients: list[float] = []
+        self.responses = 0
         self._build = mf.get_veff
         mf.get_veff = self._count
         mf.callback = self._note
@@ -81,6 +86,15 @@ class _Recorder:
     def fock_cpu_s(self) -> float | None:
         """Median time of a build; the first one includes the integrals."""
         return statistics.median(self.seconds[1:]) if len(self.seconds) > 1 else None
+
+    @property
+    def fock_builds(self) -> int:
+        """Builds, and what costs as much."""
+        return len(self.seconds) + self.responses
+
+    def respond(self) -> None:
+        """Count a product with second derivatives."""
+        self.responses += 1
 
     def _note(self, environment: dict[str, Any]) -> None:
         self.energies.append(float(environment["e_tot"]))
@@ -97,7 +111,8 @@ def run_scf(
 ) -> ScfRun:
     """Converge a molecule, by default from PySCF's own guess.
 
-    A run that does not converge is returned, not raised: the caller knows what to do.
+    What does not converge from PySCF's guess is tried again by second-order steps. A run that does
+    not converge is returned, not raised: the caller knows what to do.
 
     Parameters
     ----------
@@ -116,19 +131,20 @@ def run_scf(
     with quiet_pyscf():
         mf = prepared or mean_field(mol, settings, conv_tol_ha=conv_tol_ha)
         recorder = _Recorder(mf)
-        mf.kernel(dm0)
+        correction = converge(mf, dm0, recorder.respond)
     mf.callback = None
     del mf.get_veff  # the recorder's; the method of the class is behind it
     return ScfRun(
         converged=bool(mf.converged),
         iterations=len(recorder.energies),
-        fock_builds=len(recorder.seconds),
+        fock_builds=recorder.fock_builds,
         energy_ha=float(mf.e_tot),
         cpu_s=time.process_time() - cpu,
         wall_s=time.perf_counter() - wall,
         energies_ha=tuple(recorder.energies),
         gradient_norms=tuple(recorder.gradients),
         fock_cpu_s=recorder.fock_cpu_s,
+        correction=correction,
         mf=mf,
     )
 

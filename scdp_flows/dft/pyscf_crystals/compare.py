@@ -100,6 +100,7 @@ def seeded_comparison(
         replace(
             start,
             fock_cpu_s=default.fock_cpu_s,
+            correction=None if start.seed_used else default.correction,
             nmae_dm0_percent=100
             * float(np.abs(system.grid.density(made[start.start].dm0) - exact).sum() / norm)
             if start.start in made
@@ -138,7 +139,7 @@ def seeded_starts(
 
     def finish(run: CrystalRun) -> Corrected[CrystalRun, PyscfCrystalSettings]:
         _check(run, system, conv_tol_ha)
-        return Corrected(run, settings)
+        return Corrected(run, settings, words=run.correction)
 
     return starts_alone(CrystalCalculation(system, conv_tol_ha), seeds, finish)
 

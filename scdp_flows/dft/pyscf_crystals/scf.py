@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scdp_flows.dft.pyscf.handlers import converge
 from scdp_flows.dft.pyscf.molecule import quiet_pyscf
 from scdp_flows.dft.pyscf_crystals.grid import CrystalGrid
 
@@ -30,7 +31,8 @@ class CrystalRun:
     iterations: int
     """SCF cycles."""
     hamiltonian_calls: int
-    """Fock matrices built, the initial and the closing one included, one for all k-points."""
+    """Fock matrices built, the initial and the closing one included, one for all k-points;
+    second-order steps by their products with second derivatives too."""
     energies_ha: tuple[float, ...]
     """Total energy after each cycle, Hartree."""
     energy_ha: float
@@ -45,6 +47,8 @@ class CrystalRun:
     """Median processor time of one build, s."""
     dm: NDArray[np.complex128] = field(repr=False)
     """Density matrices with their orbitals, shape ``(n_k, n, n)``."""
+    correction: str | None = None
+    """What was changed so that it converges; what failed before is counted above."""
     message: str | None = None
     """PySCF raises where a program would stop."""
     moment: float | None = None
@@ -129,7 +133,7 @@ class CrystalSystem:
     def run(
         self, dm0: NDArray[np.complex128] | None = None, *, conv_tol_ha: float | None = None
     ) -> CrystalRun:
-        """Converge, by default from PySCF's own guess.
+        """Converge, by default from PySCF's own guess: by second-order steps if need be.
 
         Parameters
         ----------
@@ -142,6 +146,7 @@ class CrystalSystem:
         mf = self.mean_field(conv_tol_ha or self._settings.conv_tol_ha)
         seconds: list[float] = []
         cycles: list[tuple[float, float]] = []
+        responses: list[None] = []
 
         def counted(*args: Any, **keywords: Any) -> Any:
             start = time.process_time()
@@ -152,11 +157,11 @@ class CrystalSystem:
         mf.get_veff = counted
         mf.callback = lambda now: cycles.append((float(now["e_tot"]), float(now["norm_gorb"])))
         with quiet_pyscf():
-            mf.kernel(dm0)
+            correction = converge(mf, dm0, lambda: responses.append(None))
         return CrystalRun(
             converged=bool(mf.converged),
             iterations=len(cycles),
-            hamiltonian_calls=len(seconds),
+            hamiltonian_calls=len(seconds) + len(responses),
             energies_ha=tuple(energy for energy, _ in cycles),
             energy_ha=float(mf.e_tot),
             cpu_s=time.process_time() - cpu + self.cpu_s,
@@ -164,6 +169,7 @@ class CrystalSystem:
             gradient_norms=tuple(norm for _, norm in cycles),
             fock_cpu_s=statistics.median(seconds[1:]) if len(seconds) > 1 else None,
             dm=mf.make_rdm1(),
+            correction=correction,
         )
 
     def diagonalised(self, density: NDArray[np.float64]) -> NDArray[np.complex128]:

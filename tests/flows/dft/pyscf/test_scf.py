@@ -46,5 +46,5 @@ def test_reports_what_did_not_converge(cheap: PyscfSettings, hydrogen: Molecule)
     settings = replace(cheap, max_cycle=1)
     run = run_scf(build_molecule(hydrogen, settings), settings)
     assert not run.converged
-    with pytest.raises(CalculationError, match=r"H2: .* in 1 cycles; raise max_cycle"):
+    with pytest.raises(CalculationError, match=r"H2: .* in 2 cycles; raise max_cycle"):
         check_converged(run, "H2", settings.conv_tol_ha)

@@ -24,6 +24,21 @@ def test_a_run_is_recorded(silicon_run: Any) -> None:
     assert run.cpu_s > system.cpu_s > 0
 
 
+def test_second_order_steps_help_and_are_counted(cheap: Any) -> None:
+    settings = replace(cheap, kpoints=(1, 1, 2), ke_cutoff_ha=14.0)
+    nitrogen = Structure(Lattice.cubic(4.0), ["N", "N"], [[0.0, 0.0, 0.0], [0.3, 0.0, 0.0]])
+    usual, short = (
+        CrystalSystem(build_cell(nitrogen, s), s).run()
+        for s in (settings, replace(settings, max_cycle=4))
+    )
+    assert (usual.correction, usual.converged) == (None, True)
+    assert "second-order steps" in (short.correction or "")
+    assert short.converged
+    assert short.energy_ha == pytest.approx(usual.energy_ha, abs=1e-7)
+    assert 4 < short.iterations == len(short.energies_ha)
+    assert short.hamiltonian_calls > short.iterations + 2
+
+
 def test_the_exact_density_is_its_own_solution(silicon_run: Any) -> None:
     system, run = silicon_run.system, silicon_run.run
     rho = system.grid.density(run.dm)
