@@ -22,7 +22,7 @@ from scdp_flows.dft.pyscf.continuation_base import Start
 from scdp_flows.dft.pyscf.continuation_plain import PreviousMatrixStart
 from scdp_flows.dft.pyscf.fock import fock_of_density
 from scdp_flows.dft.pyscf.molecule import quiet_pyscf
-from scdp_flows.dft.pyscf.seed import check_seedable, checked_start
+from scdp_flows.dft.pyscf.seed import check_seedable, checked_start, scaled_to_molecule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,7 @@ def _predicted_fock(mf: Any, density: StartDensity, grid_level: int) -> NDArray[
     check_seedable(mf.mol, mf, spin)
     needed = spin if mf.mol.spin else None
     with quiet_pyscf(), np.errstate(over="ignore", invalid="ignore"):
-        scaled = total.scaled(mf.mol.nelectron / total.n_electrons())
+        scaled = scaled_to_molecule(total, mf.mol)
         fock = fock_of_density(mf, scaled, spin=needed, grid_level=grid_level)
     return np.stack([fock, fock]) if isinstance(mf, UHF) and fock.ndim == 2 else fock
 

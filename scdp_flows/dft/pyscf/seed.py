@@ -32,6 +32,7 @@ __all__ = [
     "density_start",
     "diagonalised_start",
     "run_seeded",
+    "scaled_to_molecule",
     "seed_density_matrix",
 ]
 
@@ -91,6 +92,32 @@ def check_seedable(mol: Any, mf: Any, spin: OrbitalDensity | None = None) -> Non
         )
 
 
+def scaled_to_molecule(density: OrbitalDensity, mol: Any) -> OrbitalDensity:
+    """Scale a total density to the electron count; a prediction is off by some 1e-3 electrons.
+
+    Parameters
+    ----------
+    density
+        Total density of the molecule.
+    mol
+        PySCF molecule.
+
+    Raises
+    ------
+    CalculationError
+        If the density is periodic or does not hold about the right number of electrons.
+    """
+    if any(density.pbc):
+        raise CalculationError("the starting density is periodic; this is a molecule")
+    held = density.n_electrons()
+    if not abs(held - mol.nelectron) <= _LARGEST_EXCESS * mol.nelectron:
+        raise CalculationError(
+            f"the starting density holds {held:.4f} electrons, the molecule {mol.nelectron}; was "
+            "it made for another pseudopotential, charge or molecule?"
+        )
+    return density.scaled(mol.nelectron / held)
+
+
 def seed_density_matrix(
     mol: Any,
     mf: Any,
@@ -102,7 +129,7 @@ def seed_density_matrix(
     """Turn a density into a starting density matrix by one diagonalisation per spin.
 
     Hybrids get a second one with exact exchange, where that is cheap. The density is first scaled
-    to the electron count; a prediction is off by some 1e-3 electrons.
+    to the electron count.
 
     Parameters
     ----------
@@ -122,17 +149,9 @@ def seed_density_matrix(
         spin density is missing or holds a wrong number of unpaired ones, or both lead
         to a Fock or density matrix that cannot be right.
     """
-    if any(density.pbc):
-        raise CalculationError("the starting density is periodic; this is a molecule")
     check_seedable(mol, mf, spin)
-    held = density.n_electrons()
-    if not abs(held - mol.nelectron) <= _LARGEST_EXCESS * mol.nelectron:
-        raise CalculationError(
-            f"the starting density holds {held:.4f} electrons, the molecule {mol.nelectron}; was "
-            "it made for another pseudopotential, charge or molecule?"
-        )
     with quiet_pyscf(), np.errstate(over="ignore", invalid="ignore"):
-        scaled = density.scaled(mol.nelectron / held)
+        scaled = scaled_to_molecule(density, mol)
         # An unrestricted singlet starts as one, from two equal potentials.
         needed = spin if mol.spin else None
         focks = focks_of_density(mf, scaled, spin=needed, grid_level=grid_level)

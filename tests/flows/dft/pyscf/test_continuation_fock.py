@@ -12,6 +12,7 @@ from scdp_flows.dft.pyscf.continuation_fock import (
     extrapolation_weights,
     orbital_error,
 )
+from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -74,6 +75,16 @@ def test_a_correction_at_the_same_geometry_is_exact(converged_water: Any, policy
 def test_predictions_alone_are_never_corrected(converged_water: Any) -> None:
     _, names = _walk(converged_water, "prediction", converged_water.fit.density)
     assert names == ["prediction", "prediction"]
+
+
+@pytest.mark.parametrize("factor", [0.5, -1.0, 0.0])
+def test_a_prediction_of_other_electrons_is_refused(converged_water: Any, factor: float) -> None:
+    water = converged_water
+    wrong = water.fit.reference.scaled(factor)
+    start = FockStart(PathSettings("auto")).start(Geometry(water.structure, water.mol, wrong))
+    assert start.make_dm0 is not None
+    with pytest.raises(CalculationError, match="electrons, the molecule 8"):
+        start.make_dm0(water.run.mf)
 
 
 def test_without_a_prediction_auto_goes_on_from_the_last_matrix(converged_water: Any) -> None:
