@@ -16,13 +16,14 @@ from pymatgen.core import Molecule
 from scdp_flows.dft.path import PathCalculator
 from scdp_flows.dft.pyscf.continuation import Continuation
 from scdp_flows.dft.pyscf.continuation_base import Geometry, PathSettings, check_policy
+from scdp_flows.dft.pyscf.forces import forces_of
 from scdp_flows.dft.pyscf.inputs import PyscfSettings
-from scdp_flows.dft.pyscf.molecule import build_molecule, quiet_pyscf
+from scdp_flows.dft.pyscf.molecule import build_molecule
 from scdp_flows.dft.pyscf.scf import check_converged, run_scf
 from scdp_flows.dft.pyscf.seed import SeededRun, run_seeded
 from scdp_flows.errors import SettingsError, StructureError
 from scdp_flows.schemas.relaxation import RelaxationStep
-from scdp_flows.units import BOHR_TO_ANGSTROM, HARTREE_TO_EV
+from scdp_flows.units import HARTREE_TO_EV
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -194,14 +195,12 @@ class PyscfCalculator(PathCalculator):
     def _forces(self, run: ScfRun) -> NDArray[np.float64]:
         """Return the forces of the last geometry in eV/Å and note them in its record."""
         cpu = time.process_time()
-        with quiet_pyscf():
-            gradient = np.asarray(run.mf.nuc_grad_method().kernel())
-        forces = -gradient * HARTREE_TO_EV / BOHR_TO_ANGSTROM
+        forces = forces_of(run.mf)
         self.steps[-1] = self.steps[-1].updated(
             largest_force_ev_ang=float(np.linalg.norm(forces, axis=1).max()),
             gradient_cpu_s=time.process_time() - cpu,
         )
-        return np.asarray(forces)
+        return forces
 
     def _converge(self, structure: Molecule) -> _Computed:
         mol = build_molecule(structure, self.code.settings)
