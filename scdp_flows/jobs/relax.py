@@ -10,16 +10,20 @@ from atomate2.ase.jobs import AseRelaxMaker
 from atomate2.ase.schemas import AseTaskDoc
 from atomate2.ase.utils import AseRelaxer
 from jobflow import CURRENT_JOB, job
+from monty.json import jsanitize
 from pymatgen.core import Molecule, Structure
 
-from scdp_flows.errors import StructureError
+from scdp_flows.errors import ScdpFlowsError, StructureError
 from scdp_flows.io.structures import structure_hash, total_charge
 from scdp_flows.jobs.fit_basis import fit_basis
-from scdp_flows.schemas.identity import hill_formula
-from scdp_flows.schemas.relaxation import RelaxationDoc, RelaxationStep
-from scdp_flows.stores.factory import open_stores
+from scdp_flows.jobs.relaxation_record import RelaxationRecord
+from scdp_flows.schemas.identity import content_hash, hill_formula
+from scdp_flows.schemas.relaxation import RelaxationDoc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ase import Atoms
     from ase.calculators.calculator import Calculator
     from atomate2.ase.schemas import AseMoleculeTaskDoc, AseResult, AseStructureTaskDoc
     from jobflow import Job
@@ -71,7 +75,9 @@ class RelaxMaker(AseRelaxMaker):
 
     It is a Maker of atomate2, with all fields of ``AseRelaxMaker``, and its output is atomate2's
     document (a list of them for a list of structures). The record of the starts is stored beside
-    the reports, where it is found by the job's uuid.
+    the reports, where it is found by the job's uuid. It is kept up to date at every geometry: a job
+    that is run again after it broke off goes on from the last geometry that converged, and its
+    document then has the geometries since.
     """
 
     name: str = "relax"
@@ -158,9 +164,27 @@ class RelaxMaker(AseRelaxMaker):
         calculator.set(**state)
         return calculator
 
-    def _relax(self, structure: AtomicStructure, calculator: Calculator) -> AseResult:
+    def _relax(
+        self,
+        structure: AtomicStructure,
+        calculator: Calculator,
+        watch: Callable[[Atoms], None] | None = None,
+        done: int = 0,
+    ) -> AseResult:
+        """Relax, telling of every geometry; `done` optimisation steps were made before."""
         relaxer = AseRelaxer(calculator, relax_cell=False, **self.optimizer_kwargs)
-        result = relaxer.relax(structure, steps=self.steps, **self.relax_kwargs)
+        make: Any = relaxer.opt_class
+
+        def watched(atoms: Atoms, **keywords: Any) -> Any:
+            optimizer = make(atoms, **keywords)
+            if watch is not None:
+                optimizer.attach(lambda: watch(atoms))
+            return optimizer
+
+        relaxer.opt_class = watched  # type: ignore[assignment]
+        # Less than two would be taken for a static calculation.
+        steps = max(2, self.steps - done) if done else self.steps
+        result = relaxer.relax(structure, steps=steps, **self.relax_kwargs)
         if isinstance(result.final_mol_or_struct, Structure):
             result.final_mol_or_struct.set_charge(total_charge(structure))
         return result
@@ -173,8 +197,23 @@ class RelaxMaker(AseRelaxMaker):
                 f"found a {type(structure).__name__}; give a pymatgen Molecule or Structure"
             )
         calculator = self._calculator_of(structure, predictor)
-        result = self._relax(structure, calculator)
-        self._store(structure, index, calculator.steps, predictor, converged=bool(result.converged))
+        record = self._record_of(structure, index, predictor)
+        start, done = record.resumed(structure)
+
+        def watch(atoms: Atoms) -> None:
+            record.keep(calculator.steps, atoms.get_positions())
+
+        try:
+            result = self._relax(start, calculator, watch, done)
+        except ScdpFlowsError as error:
+            record.fail(calculator.steps, str(error))
+            raise
+        last = result.final_mol_or_struct
+        record.finish(
+            calculator.steps,
+            None if last is None else last.cart_coords,
+            converged=bool(result.converged),
+        )
         doc: _Doc = AseTaskDoc.to_mol_or_struct_metadata_doc(
             calculator.name,
             result,
@@ -188,34 +227,34 @@ class RelaxMaker(AseRelaxMaker):
         )
         return doc
 
-    def _store(
-        self,
-        structure: AtomicStructure,
-        index: int,
-        steps: list[RelaxationStep],
-        predictor: Predictor | None,
-        *,
-        converged: bool,
-    ) -> None:
+    def _record_of(
+        self, structure: AtomicStructure, index: int, predictor: Predictor | None
+    ) -> RelaxationRecord:
         current: Job | None = CURRENT_JOB.job
+        name = None if predictor is None else predictor.name
         model_id = None if predictor is None else predictor.model_id()
         found, settings = structure_hash(structure), self.code.settings_hash()
-        doc = RelaxationDoc(
-            relaxation_id=RelaxationDoc.make_id(found, f"{settings}/{self.steps}", model_id),
-            job_uuid=None if current is None else current.uuid,
-            job_index=index,
-            structure_hash=found,
-            formula=hill_formula(structure.atomic_numbers),
-            settings_hash=settings,
-            kind_key=self.code.kind().key(),
-            policy=self.code.policy,
-            predictor=None if predictor is None else predictor.name,
-            model_id=model_id,
-            converged=converged,
-            steps=steps,
-        )
-        with open_stores(self.store_path) as stores:
-            stores.reports.relaxations.put(doc)
+        how = [
+            settings,
+            self.steps,
+            self.basis if self.code.needs_basis else None,
+            self.relax_kwargs,
+            self.optimizer_kwargs,
+            name,
+        ]
+        fields = {
+            "relaxation_id": RelaxationDoc.make_id(found, content_hash(jsanitize(how)), model_id),
+            "job_uuid": None if current is None else current.uuid,
+            "job_index": index,
+            "structure_hash": found,
+            "formula": hill_formula(structure.atomic_numbers),
+            "settings_hash": settings,
+            "kind_key": self.code.kind().key(),
+            "policy": self.code.policy,
+            "predictor": name,
+            "model_id": model_id,
+        }
+        return RelaxationRecord(fields, self.store_path)
 
 
 @dataclass(kw_only=True)

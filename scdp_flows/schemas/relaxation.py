@@ -57,7 +57,9 @@ class RelaxationDoc(ScdpDoc):
     doc_type: ClassVar[str] = "relaxation"
     id_field: ClassVar[str] = "relaxation_id"
 
-    relaxation_id: str = Field(description="Hash of structure, settings and model.")
+    relaxation_id: str = Field(
+        description="Hash of structure, settings, how it is relaxed, predictor and model."
+    )
     job_uuid: str | None = Field(default=None, description="Job that ran it, if one did.")
     job_index: int = Field(default=0, ge=0, description="Position in the batch of that job.")
     structure_hash: str = Field(description="Hash of the structure before the relaxation.")
@@ -69,6 +71,13 @@ class RelaxationDoc(ScdpDoc):
     model_id: str | None = Field(default=None, description="Model of that predictor.")
     converged: bool = Field(description="Whether the forces met the threshold.")
     steps: list[RelaxationStep] = Field(min_length=1, description="One record per geometry.")
+    complete: bool = Field(
+        default=True, description="Whether it ended by itself; false while it runs, or if it broke."
+    )
+    failure: str | None = Field(default=None, description="Why it broke off.")
+    last_positions: list[tuple[float, float, float]] | None = Field(
+        default=None, description="Positions at the last step in Å, where a further run goes on."
+    )
 
     @classmethod
     def make_id(cls, structure_hash: str, settings_hash: str, model_id: str | None) -> str:

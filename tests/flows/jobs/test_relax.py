@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from ase.calculators.lj import LennardJones
+from ase.optimize import FIRE
 from jobflow import Flow
 from monty.json import MSONable
 from pymatgen.core import Lattice, Molecule, Structure
 
-from scdp_flows.errors import StructureError
+from scdp_flows.errors import CalculationError, StructureError
 from scdp_flows.io.structures import structure_hash, total_charge
 from scdp_flows.jobs.relax import RelaxMaker, StaticMaker
 from scdp_flows.kind import DensityKind
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
 class Spheres(LennardJones):
     """Lennard-Jones spheres that keep a record, as if they had iterated."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasting: int | None = None) -> None:
+        self.lasting = lasting
         super().__init__(sigma=1.0, epsilon=1.0, rc=5.0)  # type: ignore[no-untyped-call]
         self.steps: list[RelaxationStep] = []
 
     def calculate(self, *args: Any, **keywords: Any) -> None:
+        if len(self.steps) == self.lasting:
+            raise CalculationError("worn out")
         super().calculate(*args, **keywords)  # type: ignore[no-untyped-call]
         values = {"iterations": 3, "fock_builds": 5, "cpu_s": 0.0, "wall_s": 0.0}
         energy = float(self.results["energy"])
@@ -43,6 +48,7 @@ class SpheresCode(MSONable):
     """A code that costs nothing; `bases` keeps what its calculators were given."""
 
     policy: str = "default"
+    lasting: int | None = None
     needs_basis: bool = False
     bases: list[Any] = field(default_factory=list, compare=False)
     predictors: list[Any] = field(default_factory=list, compare=False)
@@ -57,7 +63,7 @@ class SpheresCode(MSONable):
     def calculator(self, predictor: Any, basis: Any) -> Spheres:
         self.bases.append(basis)
         self.predictors.append(predictor)
-        made = Spheres()
+        made = Spheres(self.lasting)
         self.calculators.append(made)
         return made
 
@@ -138,6 +144,48 @@ def test_the_predictor_of_the_maker_is_used_where_the_job_is_given_none(
     RelaxMaker.make.original(maker, pair)  # type: ignore[attr-defined]
     RelaxMaker.make.original(maker, pair, predictor=given)  # type: ignore[attr-defined]
     assert code.predictors == [own, given]
+
+
+def test_a_relaxation_that_breaks_off_goes_on_when_it_is_run_again(
+    pair: Molecule, store_path: str
+) -> None:
+    maker = RelaxMaker(code=SpheresCode(lasting=3), store_path=store_path)
+    with pytest.raises(CalculationError):
+        RelaxMaker.make.original(maker, pair)  # type: ignore[attr-defined]
+    with open_stores(store_path) as stores:
+        (broken,) = stores.reports.relaxations.query()
+    assert (len(broken.steps), broken.complete, broken.converged) == (3, False, False)
+    assert broken.failure == "worn out"
+    code = SpheresCode()
+    again = replace(maker, code=code)
+    doc = RelaxMaker.make.original(again, pair)  # type: ignore[attr-defined]
+    with open_stores(store_path) as stores:
+        (record,) = stores.reports.relaxations.query()
+    assert record.complete
+    assert record.converged
+    assert record.failure is None
+    assert record.steps[:3] == broken.steps
+    assert code.calculators[0].steps[0].energy_ev == pytest.approx(broken.steps[-1].energy_ev)
+    assert np.allclose(np.array(record.last_positions), doc.molecule.cart_coords)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"relax_kwargs": {"fmax": 0.2, "final_atoms_object_file": None}},
+        {"optimizer_kwargs": {"optimizer": FIRE}},
+        {"predictor": AtomicPredictor(name="other")},
+    ],
+    ids=["fmax", "optimizer", "predictor"],
+)
+def test_another_way_to_relax_is_another_record(
+    pair: Molecule, store_path: str, changes: dict[str, Any]
+) -> None:
+    maker = RelaxMaker(code=SpheresCode(), predictor=AtomicPredictor(), store_path=store_path)
+    for one in (maker, replace(maker, **changes)):
+        RelaxMaker.make.original(one, pair)  # type: ignore[attr-defined]
+    with open_stores(store_path) as stores:
+        assert len(list(stores.reports.relaxations.query())) == 2
 
 
 def test_a_static_calculation_moves_nothing(pair: Molecule, store_path: str) -> None:
