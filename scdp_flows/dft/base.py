@@ -96,6 +96,8 @@ class ScfInfo:
     """Energy threshold of convergence, Hartree."""
     grid_level: int | None = None
     """Level of the integration grid, where the code has one."""
+    correction: str | None = None
+    """What was changed to make the calculation converge, and why; None if nothing."""
 
 
 @dataclass(frozen=True)

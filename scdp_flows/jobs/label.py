@@ -324,6 +324,7 @@ def _scf_info(label: Label) -> ScfInfo:
         n_orbitals=scf.n_orbitals,
         grid_level=scf.grid_level,
         conv_tol_ha=scf.conv_tol_ha,
+        correction=scf.correction,
     )
 
 

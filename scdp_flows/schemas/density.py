@@ -95,6 +95,10 @@ class ScfInfo(ScdpPart):
         default=None, description="Level of the integration grid, where the code has one."
     )
     conv_tol_ha: float = Field(gt=0, description="Energy threshold of convergence in Ha.")
+    correction: str | None = Field(
+        default=None,
+        description="What was changed to make it converge, and why; None if nothing.",
+    )
 
 
 class DensityDoc(ScdpDoc):

@@ -64,6 +64,7 @@ def label_structure(
         cpu_s=run.cpu_s,
         wall_s=run.wall_s,
         conv_tol_ha=max(abs(run.energies_ha[-2:][0] - run.energy_ha), _LEAST_CHANGE),
+        correction=done.words,
     )
     label = crystal_label(crystal, settings, run.density, run.waves, scf, fit_to)
     return clock.timed(label, run)

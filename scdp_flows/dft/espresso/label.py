@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scdp_flows.dft.base import ScfInfo
@@ -56,7 +57,7 @@ def label_structure(
     check_converged(run, crystal.formula, settings.program, f"{settings.conv_thr_ry} Ry")
     if run.density is None or run.final is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density")
-    scf = _scf_info(run, settings)
+    scf = replace(_scf_info(run, settings), correction=done.words)
     label = crystal_label(crystal, settings, run.density, run.final.waves, scf, fit_to)
     return clock.timed(label, run)
 

@@ -84,6 +84,7 @@ def _scf_info(run: ScfRun) -> ScfInfo:
         wall_s=run.wall_s,
         conv_tol_ha=float(run.mf.conv_tol),
         grid_level=int(run.mf.grids.level),
+        correction=run.correction,
     )
 
 

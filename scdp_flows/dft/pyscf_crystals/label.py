@@ -99,6 +99,7 @@ def label_structure(
         cpu_s=run.cpu_s,
         wall_s=run.wall_s,
         conv_tol_ha=settings.conv_tol_ha,
+        correction=run.correction,
     )
     fit_to = None
     if fit_basis is not None:

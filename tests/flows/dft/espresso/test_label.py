@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,3 +32,9 @@ def test_grid_and_fit_are_one_density(distorted: Structure, cheap: EspressoSetti
     assert error == pytest.approx(label.fit.info.nmae_percent, abs=0.5)
     assert label.scf.n_orbitals > 100
     assert label.cpu_s >= label.scf.cpu_s
+
+
+@pytest.mark.requires("espresso")
+def test_a_second_try_is_recorded(distorted: Structure, cheap: EspressoSettings) -> None:
+    label = label_structure(distorted, replace(cheap, max_cycle=15, mixing_beta=5.0))
+    assert "mixing_beta is now 0.3" in (label.scf.correction or "")

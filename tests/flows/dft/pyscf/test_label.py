@@ -102,3 +102,9 @@ def test_all_electrons_are_counted_beside_the_cores(
     assert label.fit is not None
     assert label.fit.density.n_electrons() == pytest.approx(10)
     assert label.fit.info.coulomb_error_ha < 5e-5
+
+
+def test_a_second_try_is_recorded(hydrogen: Molecule, cheap: PyscfSettings) -> None:
+    assert label_structure(hydrogen, cheap).scf.correction is None
+    label = label_structure(hydrogen, replace(cheap, max_cycle=3))
+    assert "second-order steps" in (label.scf.correction or "")
