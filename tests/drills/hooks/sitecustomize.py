@@ -78,13 +78,18 @@ def install(drill: Drill) -> None:
     from scdp_flows.dft.pyscf.jobs import PyscfCode
     from scdp_flows.stores.documents import DocumentStore
 
-    plain_put, plain_run = DocumentStore.put_many, Job.run
+    plain_run = Job.run
 
-    def put_many(self: Any, docs: Any) -> Any:
-        stored = plain_put(self, docs)
-        if CURRENT_JOB.job is not None:
-            drill.reach(CURRENT_JOB.job.name, "stored")
-        return stored
+    def storing(name: str) -> Any:
+        plain = getattr(DocumentStore, name)
+
+        def store(self: Any, *arguments: Any) -> Any:
+            stored = plain(self, *arguments)
+            if CURRENT_JOB.job is not None:
+                drill.reach(CURRENT_JOB.job.name, "stored")
+            return stored
+
+        return store
 
     def run(self: Any, *arguments: Any, **named: Any) -> Any:
         drill.watch_training(self.name)
@@ -103,7 +108,7 @@ def install(drill: Drill) -> None:
         return many
 
     replaced: list[tuple[Any, str, Any]] = [
-        (DocumentStore, "put_many", put_many),
+        *((DocumentStore, name, storing(name)) for name in ("put_many", "change")),
         (Job, "run", run),
         *((PyscfCode, name, counted(name)) for name in ("label_many", "compare_starts_many")),
     ]
