@@ -22,7 +22,7 @@ _KIND = ["--kind", "pseudopotential=gth-pbe", "--kind", "functional=PBE", "--kin
 def test_files_are_stored_and_bad_ones_listed(
     scdp: Any, gaussian_code: Any, water: Molecule, tmp_path: Path
 ) -> None:
-    write_density(gaussian_code._label(water, None).density, tmp_path / "water.cube")
+    write_density(gaussian_code.label(water).density, tmp_path / "water.cube")
     (tmp_path / "a.cube").write_text("nothing\n")
     result = scdp("ingest", tmp_path / "*.cube", "--store", tmp_path / "s", *_KIND, "--doubtful")
     assert result.exit_code == 1
@@ -36,7 +36,7 @@ def test_files_are_stored_and_bad_ones_listed(
 def test_an_incomplete_kind_is_explained(
     scdp: Any, gaussian_code: Any, water: Molecule, tmp_path: Path
 ) -> None:
-    write_density(gaussian_code._label(water, None).density, tmp_path / "x.cube")
+    write_density(gaussian_code.label(water).density, tmp_path / "x.cube")
     result = scdp("ingest", tmp_path / "x.cube", "--kind", "functional=PBE")
     assert result.exit_code == 2
     assert "pseudopotential, basis missing" in result.stderr

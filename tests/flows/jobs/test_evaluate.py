@@ -65,7 +65,7 @@ def test_the_baseline_misses_just_the_polarisation(
     (atomic,) = _docs(maker, _evaluate(maker, [], labels[2:3]))
     with maker.open_stores() as stores:
         water = structure_of(stores.densities.get(labels[2]))
-    fit = gaussian_code._label(water, None).fit
+    fit = gaussian_code.label(water).fit
     missed = (
         0.5
         * fit.difference.coefficients

@@ -37,7 +37,7 @@ def _ingest(maker: IngestMaker, *files: Path | str, **named: Any) -> LabelOutput
 @pytest.fixture
 def density(gaussian_code: Any, water: Molecule) -> ChargeDensity:
     """Give the density of water."""
-    label = replace(gaussian_code, spacing=0.3)._label(water, None)
+    label = replace(gaussian_code, spacing=0.3).label(water)
     assert isinstance(label.density, ChargeDensity)
     return label.density
 
@@ -182,7 +182,7 @@ def test_qm9_archives_follow_the_index_rule(
     code = replace(gaussian_code, spacing=0.3)
     members = {}
     for number, molecule in ((1, molecules[4]), (3, molecules[2])):
-        write_density(code._label(molecule, None).density, tmp_path / "x.CHGCAR")
+        write_density(code.label(molecule).density, tmp_path / "x.CHGCAR")
         content = lz4.frame.compress((tmp_path / "x.CHGCAR").read_bytes())
         members[f"{number:06d}.CHGCAR.lz4"] = content
     output = _ingest(maker, _tar(tmp_path / "000xxx.tar", members))
