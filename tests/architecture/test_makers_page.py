@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PRINT = "import render_makers; print(render_makers.page(), end='')"
 
 
-@pytest.mark.requires("atomate2", "pyscf")
+@pytest.mark.requires("pyscf")
 def test_the_page_of_makers_is_up_to_date(repository: Path) -> None:
     # In a process of its own, since other tests define Makers and change the settings.
     done = subprocess.run(
