@@ -46,7 +46,8 @@ class PlaneWaveSettings(MSONable):
     pseudopotentials: dict[str, str] = field(hash=False)
     """Element → name of its file."""
     pseudo_dir: str = "/usr/share/espresso/pseudo"
-    """Folder of the files; the default is that of Debian's package ``quantum-espresso-data``."""
+    """Folder of the files, made absolute; the default is that of Debian's package
+    ``quantum-espresso-data``."""
     sha256: dict[str, str] = field(default_factory=dict, hash=False)
     """Element → SHA-256 of its file; taken from the files where left out, and checked later."""
     kpoints: tuple[int, int, int] = (1, 1, 1)
@@ -85,6 +86,9 @@ class PlaneWaveSettings(MSONable):
                 raise SettingsError(f"{name} is {values}; expected three whole numbers")
             object.__setattr__(self, name, values)
         sums = dict(self.sha256)
+        # Jobs run in folders of their own, where a relative one would lead nowhere.
+        folder = str(Path(self.pseudo_dir).expanduser().absolute())
+        object.__setattr__(self, "pseudo_dir", folder)
         for symbol, name in self.pseudopotentials.items():
             if symbol not in sums:
                 sums[symbol] = file_sha256(Path(self.pseudo_dir) / name)

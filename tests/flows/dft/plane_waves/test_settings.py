@@ -66,3 +66,14 @@ def test_one_centred_k_point_means_real_orbitals(toy: EspressoSettings) -> None:
     assert toy.gamma_only
     assert not replace(toy, kshift=(1, 1, 1)).gamma_only
     assert replace(toy, spin="unrestricted", smearing="mv").n_spins == 2
+
+
+def test_a_relative_folder_is_found_from_everywhere(
+    toy: EspressoSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = replace(toy, pseudo_dir=".")
+    (tmp_path / "job").mkdir()
+    monkeypatch.chdir(tmp_path / "job")
+    assert settings.pseudopotential("Si").n_electrons == toy.pseudopotential("Si").n_electrons
+    assert settings.settings_hash() == toy.settings_hash()
