@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from scdp_flows.dft.abinit.handlers import correction
 from scdp_flows.dft.abinit.scf import run_scf
 from scdp_flows.dft.abinit.seed import AbinitCalculation
-from scdp_flows.dft.base import made_density
 from scdp_flows.dft.plane_waves.compare import (
     StartErrors,
     check_names,
     compared_starts,
+    seed_makers,
     starts_alone,
 )
 from scdp_flows.dft.plane_waves.handlers import Corrected, run_corrected
@@ -21,13 +21,12 @@ from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from scdp_flows.dft.abinit.inputs import AbinitSettings
     from scdp_flows.dft.abinit.scf import AbinitRun
     from scdp_flows.dft.base import GivenDensity, ScfStart
     from scdp_flows.dft.plane_waves.structure import Crystal
-    from scdp_flows.io.espresso_waves import EspressoWaves
     from scdp_flows.io.structures import AtomicStructure
 
 __all__ = ["seeded_comparison", "seeded_starts"]
@@ -79,7 +78,7 @@ def seeded_comparison(
     exact = default.waves
     if exact is None or default.density is None:
         raise CalculationError(f"{crystal.formula}: abinit wrote no density to compare with")
-    seeds = _seeds(crystal, settings, densities)
+    seeds = seed_makers(densities, lambda one: seed_waves(crystal, settings, one))
     errors = StartErrors(exact, default.density.shape)
     calculation = AbinitCalculation(crystal, settings, seed_tolwfr)
     starts = compared_starts(calculation, first, seeds, errors, lambda waves: waves)
@@ -115,20 +114,8 @@ def seeded_starts(
     check_names(densities)
     crystal = as_crystal(structure, settings)
     calculation = AbinitCalculation(crystal, settings, seed_tolwfr)
-    seeds = _seeds(crystal, settings, densities)
+    seeds = seed_makers(densities, lambda one: seed_waves(crystal, settings, one))
     return starts_alone(calculation, seeds, lambda run: _finished(run, crystal, settings))
-
-
-def _seeds(
-    crystal: Crystal, settings: AbinitSettings, densities: Mapping[str, GivenDensity]
-) -> dict[str, Callable[[], EspressoWaves]]:
-    """Return what makes the seed of each density when it is called."""
-    return {
-        name: lambda density=density: seed_waves(  # type: ignore[misc]
-            crystal, settings, made_density(density)
-        )
-        for name, density in densities.items()
-    }
 
 
 def _check(run: AbinitRun, crystal: Crystal, settings: AbinitSettings) -> None:

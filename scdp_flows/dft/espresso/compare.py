@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scdp_flows.dft.base import made_density
 from scdp_flows.dft.espresso.handlers import correction
 from scdp_flows.dft.espresso.scf import run_scf
 from scdp_flows.dft.espresso.seed import PwCalculation, seed_files
@@ -13,6 +12,7 @@ from scdp_flows.dft.plane_waves.compare import (
     StartErrors,
     check_names,
     compared_starts,
+    seed_makers,
     starts_alone,
 )
 from scdp_flows.dft.plane_waves.handlers import Corrected, run_corrected
@@ -21,10 +21,9 @@ from scdp_flows.dft.plane_waves.structure import as_crystal
 from scdp_flows.errors import CalculationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from scdp_flows.dft.base import GivenDensity, ScfStart
-    from scdp_flows.dft.espresso.files import SeedFiles
     from scdp_flows.dft.espresso.inputs import EspressoSettings
     from scdp_flows.dft.espresso.scf import PwRun
     from scdp_flows.dft.plane_waves.structure import Crystal
@@ -82,7 +81,9 @@ def seeded_comparison(
     if final is None or default.density is None:
         raise CalculationError(f"{crystal.formula}: pw.x wrote no density to compare with")
     errors = StartErrors(final.waves, default.density.shape)
-    seeds = _seeds(crystal, settings, densities, paw_bootstrap=paw_bootstrap)
+    seeds = seed_makers(
+        densities, lambda one: seed_files(crystal, settings, one, paw_bootstrap=paw_bootstrap)
+    )
     seeds["exact"] = lambda: final
     calculation = PwCalculation(crystal, settings, diago_thr_init)
     own, *others = compared_starts(calculation, first, seeds, errors, lambda seed: seed.waves)
@@ -118,25 +119,11 @@ def seeded_starts(
     """
     check_names(densities)
     crystal = as_crystal(structure, settings)
-    seeds = _seeds(crystal, settings, densities, paw_bootstrap=paw_bootstrap)
+    seeds = seed_makers(
+        densities, lambda one: seed_files(crystal, settings, one, paw_bootstrap=paw_bootstrap)
+    )
     calculation = PwCalculation(crystal, settings, diago_thr_init)
     return starts_alone(calculation, seeds, lambda run: _finished(run, crystal, settings))
-
-
-def _seeds(
-    crystal: Crystal,
-    settings: EspressoSettings,
-    densities: Mapping[str, GivenDensity],
-    *,
-    paw_bootstrap: bool,
-) -> dict[str, Callable[[], SeedFiles]]:
-    """Return what makes the seed of each density when it is called."""
-    return {
-        name: lambda density=density: seed_files(  # type: ignore[misc]
-            crystal, settings, made_density(density), paw_bootstrap=paw_bootstrap
-        )
-        for name, density in densities.items()
-    }
 
 
 def _check(run: PwRun, crystal: Crystal, settings: EspressoSettings) -> None:

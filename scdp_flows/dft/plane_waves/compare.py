@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from scdp_flows.dft.base import ScfStart
+from scdp_flows.dft.base import ScfStart, made_density
 from scdp_flows.dft.plane_waves.program import ScfRun
 from scdp_flows.dft.plane_waves.seed import run_seeded
 from scdp_flows.dft.plane_waves.wave_list import coulomb_weights
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scdp_flows.dft.base import GivenDensity, StartDensity
     from scdp_flows.dft.plane_waves.handlers import Corrected
     from scdp_flows.dft.plane_waves.seed import Calculation, SeededRun
     from scdp_flows.io.espresso_waves import EspressoWaves
 
-__all__ = ["StartErrors", "check_names", "compared_starts", "starts_alone"]
+__all__ = ["StartErrors", "check_names", "compared_starts", "seed_makers", "starts_alone"]
 
 R = TypeVar("R", bound=ScfRun)
 S = TypeVar("S")
@@ -78,6 +79,24 @@ def check_names(names: Mapping[str, object]) -> None:
     taken = {"default", "exact"} & set(names)
     if taken:
         raise SettingsError(f"densities are named {sorted(taken)}; these names have a meaning")
+
+
+def seed_makers(
+    densities: Mapping[str, GivenDensity], make: Callable[[StartDensity], S]
+) -> dict[str, Callable[[], S]]:
+    """Return, for each density, what makes its seed when it is called.
+
+    Parameters
+    ----------
+    densities
+        Name → density to start from, or why there is none.
+    make
+        Makes a seed of a density.
+    """
+    return {
+        name: lambda given=given: make(made_density(given))  # type: ignore[misc]
+        for name, given in densities.items()
+    }
 
 
 def compared_starts(

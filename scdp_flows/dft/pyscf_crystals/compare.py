@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scdp_flows.dft.base import made_density
 from scdp_flows.dft.plane_waves.compare import (
     StartErrors,
     check_names,
     compared_starts,
+    seed_makers,
     starts_alone,
 )
 from scdp_flows.dft.plane_waves.handlers import Corrected
@@ -86,7 +86,7 @@ def seeded_comparison(
     def kept(name: str, make: Callable[[], CrystalSeed]) -> Callable[[], CrystalSeed]:
         return lambda: made.setdefault(name, make())
 
-    makers = _seeds(system, settings, densities)
+    makers = seed_makers(densities, lambda one: density_seed(system, settings, one))
     makers["exact"] = lambda: grid_seed(system, settings, exact)
     seeds = {name: kept(name, make) for name, make in makers.items()}
     starts = compared_starts(
@@ -135,7 +135,7 @@ def seeded_starts(
     """
     check_names(densities)
     system = CrystalSystem(build_cell(structure, settings), settings)
-    seeds = _seeds(system, settings, densities)
+    seeds = seed_makers(densities, lambda one: density_seed(system, settings, one))
 
     def finish(run: CrystalRun) -> Corrected[CrystalRun, PyscfCrystalSettings]:
         _check(run, system, conv_tol_ha)
@@ -146,15 +146,3 @@ def seeded_starts(
 
 def _check(run: CrystalRun, system: CrystalSystem, conv_tol_ha: float) -> None:
     check_converged(run, system.crystal.formula, "PySCF", f"{conv_tol_ha} Ha")
-
-
-def _seeds(
-    system: CrystalSystem, settings: PyscfCrystalSettings, densities: Mapping[str, GivenDensity]
-) -> dict[str, Callable[[], CrystalSeed]]:
-    """Return what makes the seed of each density when it is called."""
-    return {
-        name: lambda density=density: density_seed(  # type: ignore[misc]
-            system, settings, made_density(density)
-        )
-        for name, density in densities.items()
-    }
