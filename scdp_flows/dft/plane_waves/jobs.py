@@ -78,11 +78,15 @@ class PlaneWaveCode(DftCode):
 
     def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
         """Label one crystal, fitted relative to its own atoms; see `DftCode.label`."""
+        from scdp_flows.dft.plane_waves.kpoint_mesh import warn_of_mesh
         from scdp_flows.io.structures import as_arrays
 
         if fit_basis is None:
             return self.label_crystal(structure, None)
-        reference = self.atomic_reference(as_arrays(structure)[0].tolist())
+        numbers, _, cell, _ = as_arrays(structure)
+        if cell is not None:
+            warn_of_mesh(cell, self.settings.kpoints, self.settings.kshift)
+        reference = self.atomic_reference(numbers.tolist())
         return self.label_crystal(structure, (reference, fit_basis))
 
     def _run_many(

@@ -54,8 +54,13 @@ class PyscfCrystalCode(DftCode):
 
     def label(self, structure: AtomicStructure, fit_basis: BasisSet | None = None) -> Label:
         """Label one crystal; see `DftCode.label`."""
+        from scdp_flows.dft.plane_waves.kpoint_mesh import warn_of_mesh
         from scdp_flows.dft.pyscf_crystals.label import label_structure
+        from scdp_flows.io.structures import as_arrays
 
+        cell = as_arrays(structure)[2]
+        if cell is not None:
+            warn_of_mesh(cell, self.settings.kpoints)
         return label_structure(structure, self.settings, fit_basis)
 
     def seeded_comparison(

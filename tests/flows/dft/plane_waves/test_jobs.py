@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scdp_flows.dft.espresso import EspressoCode
 from scdp_flows.errors import SettingsError
+from scdp_models.basis.library import crystal_basis
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
@@ -30,3 +32,15 @@ def test_failures_come_as_outcomes(water: Molecule, toy: EspressoSettings) -> No
     (outcome,) = EspressoCode(toy).label_many([water], n_processes=1)
     assert outcome.value is None
     assert "pw.x computes crystals" in str(outcome.error)
+
+
+def test_labels_that_no_model_can_learn_are_announced(
+    silicon: Structure,
+    toy: EspressoSettings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(EspressoCode, "label_crystal", lambda *_: None)
+    settings = replace(toy, kpoints=(4, 4, 4), kshift=(1, 1, 1))
+    EspressoCode(settings).label(silicon.get_primitive_structure(), crystal_basis([14]))
+    assert "lack the symmetry of the lattice" in caplog.text
