@@ -9,7 +9,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,8 +19,15 @@ from scdp_flows.errors import CalculationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
 
-__all__ = ["available_cores", "end_with_parent", "map_parallel", "worker_environment"]
+__all__ = [
+    "available_cores",
+    "end_with_parent",
+    "map_parallel",
+    "raise_if_interrupted",
+    "worker_environment",
+]
 
 T = TypeVar("T")
 
@@ -69,6 +76,8 @@ def map_parallel(
     ------
     CalculationError
         If a process is killed.
+    KeyboardInterrupt
+        If it was Ctrl-C that ended it.
     """
     count = n_processes or available_cores()
     if count == 1:
@@ -77,21 +86,42 @@ def map_parallel(
         return
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=end_with_parent)
     pending: deque[Future[T]] = deque()
+    workers: set[BaseProcess] = set()
     try:
         for given in arguments:
             with worker_environment():
                 pending.append(pool.submit(function, *given))
+            workers.update(active_children())
             if len(pending) > count:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     except BrokenProcessPool as error:
+        pool.shutdown(wait=True)  # after which all of them have ended
+        raise_if_interrupted(workers)
         raise CalculationError(
             "a worker process was killed, probably for lack of memory; try again with fewer "
             f"processes than {count}"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def raise_if_interrupted(workers: Iterable[BaseProcess]) -> None:
+    """Take up the Ctrl-C that ended workers, which may be noticed before one's own.
+
+    Parameters
+    ----------
+    workers
+        Processes of a pool that was shut down.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If one was ended by it.
+    """
+    if any(worker.exitcode == -signal.SIGINT for worker in workers):
+        raise KeyboardInterrupt
 
 
 def end_with_parent() -> None:
@@ -129,10 +159,11 @@ def worker_environment() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         sys.modules["__main__"] = main
         for name, value in saved.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+        # Last: a Ctrl-C that waited is raised here.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

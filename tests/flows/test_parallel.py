@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from threading import Thread
@@ -88,3 +89,10 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
     reader.join(20)
     assert not reader.is_alive()
     parent.stdout.close()
+
+
+def test_a_worker_that_ctrl_c_ended_is_no_lack_of_memory() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        list(map_parallel(signal.raise_signal, [(signal.SIGINT,)] * 3, n_processes=2))
+    with pytest.raises(CalculationError, match="lack of memory"):
+        list(map_parallel(signal.raise_signal, [(signal.SIGKILL,)] * 3, n_processes=2))

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scdp_flows.dft.attempts import attempt
 from scdp_flows.dft.base import Outcome
 from scdp_flows.dft.pyscf.molecule import require_pyscf
 from scdp_flows.errors import CalculationError
-from scdp_flows.parallel import available_cores, end_with_parent, worker_environment
+from scdp_flows.parallel import (
+    available_cores,
+    end_with_parent,
+    raise_if_interrupted,
+    worker_environment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
 
     _Task = tuple[int, tuple[Any, ...]]
 
@@ -70,9 +76,13 @@ def _run_in_pool(
     lost: list[int] = []
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_one_thread)
 
+    workers: set[BaseProcess] = set()
+
     def submit(task: _Task) -> Future[Outcome[T]]:
         index, given = task
-        return pool.submit(attempt, index, function, given)
+        future = pool.submit(attempt, index, function, given)
+        workers.update(active_children())
+        return future
 
     try:
         # One more than there are processes, so that none waits for the consumer.
@@ -86,6 +96,8 @@ def _run_in_pool(
                     yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    if lost:
+        raise_if_interrupted(workers)
     for index in sorted(lost):
         yield Outcome(index, None, _killed(index, len(lost)))
 

@@ -96,3 +96,9 @@ def test_results_come_as_they_finish() -> None:
 
 def test_at_least_one_core() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_ctrl_c_at_the_workers_ends_the_batch() -> None:
+    stop = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGINT)})"
+    with pytest.raises(KeyboardInterrupt):
+        list(run_many(eval, [("1 + 1",), (stop,), (stop,)], n_processes=2))
