@@ -49,8 +49,9 @@ NAME = "seeding_abinit"
 N_TRAIN, N_TEST = 24, 3
 PERIODIC = (True, True, True)
 ELEMENTS = {6: "C", 13: "Al", 14: "Si"}
-# Shifted, they would lack the symmetry of the primitive cell.
 KPOINTS: dict[str, Any] = {"kpoints": (2, 2, 2)}
+# Of primitive cells, shifted k-points would lack the symmetry.
+CUBIC: dict[str, Any] = {**KPOINTS, "kshift": (1, 1, 1)}
 TRAINING = {"n_steps": 3000, "steps_per_round": 50, "threads": 1}
 TITLES = {
     "default": "default",
@@ -225,11 +226,11 @@ def main() -> None:
     arguments = parser.parse_args()
     generator = np.random.default_rng(0)
     silicon = crystal("Fd-3m", 5.43, ["Si"])
-    metal = {**KPOINTS, "smearing": "mv", "tsmear_ha": 0.02}
+    metal = {**CUBIC, "smearing": "mv", "tsmear_ha": 0.02}
     cases = {
         "Si": (silicon, 8.0, {**KPOINTS, "diemac": 12.0}),
         "SiC": (crystal("F-43m", 4.36, ["Si", "C"]), 20.0, {**KPOINTS, "diemac": 7.0}),
-        "Si8": (crystal("Fd-3m", 5.43, ["Si"], primitive=False), 8.0, {**KPOINTS, "diemac": 12.0}),
+        "Si8": (crystal("Fd-3m", 5.43, ["Si"], primitive=False), 8.0, {**CUBIC, "diemac": 12.0}),
         "Al": (crystal("Fm-3m", 4.05, ["Al"], primitive=False), 8.0, metal),
     }
     results = []
